@@ -1,0 +1,3 @@
+//! One file a subcommand: `Args` (what clap parses) and `run`.
+
+pub mod inspect;
