@@ -1,0 +1,110 @@
+//! What a generator adds its output to: nothing, the input, or the input through a tone curve.
+//!
+//! T1- and T2-weighted images of one head differ first of all by a curve from intensity to intensity. A generator that
+//! starts at a plausible curve learns what the curve cannot say, instead of learning the anatomy anew.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+use serde::{Deserialize, Serialize};
+
+/// What the network's logits are added to: `output = tanh(atanh(0.98 * curve(x)) + logits)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// Nothing: `output = tanh(logits)`.
+    #[default]
+    None,
+    /// The input itself: `curve(x) = x`.
+    Input,
+    /// The curve that `Tone` starts from, and it stays there.
+    Inverse,
+    /// A learned piecewise-linear curve of [`TONE_KNOTS`] knots.
+    Tone,
+}
+
+/// Knots of a tone curve, evenly spaced on [-1, 1].
+pub const TONE_KNOTS: usize = 33;
+
+/// Whether a variable is a tone curve's, which learns at ten times the rate of the others.
+///
+/// It holds how far each knot has moved from where it started, so it starts at zero.
+pub fn is_tone_curve(tensor_name: &str) -> bool {
+    tensor_name == "tone.knots" || tensor_name.ends_with(".tone.knots")
+}
+
+/// Where a tone curve starts: the inversion -0.9 x, but air (below -0.94) stays as black as it is.
+fn starting_knots() -> [f32; TONE_KNOTS] {
+    std::array::from_fn(|i| {
+        let x = i as f32 / (TONE_KNOTS - 1) as f32 * 2. - 1.;
+        if x > -0.94 { -0.9 * x } else { x }
+    })
+}
+
+/// The tone skip of a generator.
+#[derive(Debug, Clone)]
+pub(crate) struct Tone {
+    skip: Skip,
+    moved: Option<Tensor>,
+}
+
+impl Tone {
+    pub(crate) fn new(skip: Skip, vb: VarBuilder) -> Result<Self> {
+        let moved = match skip {
+            Skip::Tone => Some(vb.pp("tone").get_with_hints(TONE_KNOTS, "knots", Init::Const(0.))?),
+            _ => None,
+        };
+        Ok(Self { skip, moved })
+    }
+
+    /// The knots as they are now, where there is a curve.
+    pub(crate) fn knots(&self, like: &Tensor) -> Result<Option<Tensor>> {
+        if !matches!(self.skip, Skip::Inverse | Skip::Tone) {
+            return Ok(None);
+        }
+        let start = Tensor::new(&starting_knots(), like.device())?;
+        self.moved.as_ref().map_or(Ok(start.clone()), |moved| moved + &start).map(Some)
+    }
+
+    /// # Shapes
+    /// x, logits: (N, C, H, W) -> (N, C, H, W) in (-1, 1)
+    pub(crate) fn join(&self, x: &Tensor, logits: &Tensor) -> Result<Tensor> {
+        let base = match self.knots(x)? {
+            Some(knots) => interpolate(x, &knots)?,
+            None if self.skip == Skip::Input => x.clone(),
+            None => return logits.tanh(),
+        };
+        let base = clamp(&(base * 0.98)?, -0.98, 0.98)?;
+        (atanh(&base)? + logits)?.tanh()
+    }
+}
+
+/// Piecewise-linear interpolation between knots on [-1, 1], constant outside; differentiable in both arguments.
+///
+/// # Shapes
+/// x: (N, C, H, W), knots: (K) -> (N, C, H, W)
+fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let intervals = knots.dim(0)? - 1;
+    let half = intervals as f64 / 2.;
+    let u = clamp(x, -1., 1.)?.reshape((n * c * h, w))?.affine(half, half)?;
+    let i = u.detach().floor()?.minimum((intervals - 1) as f64)?;
+    let index = i.to_dtype(candle_core::DType::U32)?;
+    // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all pixels in turn.
+    let knot = |first: usize| {
+        let row = knots.narrow(0, first, intervals)?.reshape((1, intervals))?;
+        row.broadcast_as((n * c * h, intervals))?.contiguous()?.gather(&index, 1)
+    };
+    let (left, right) = (knot(0)?, knot(1)?);
+    (&left + ((right - &left)? * (u - i)?)?)?.reshape((n, c, h, w))
+}
+
+/// Clamp whose gradient is 1 on the bounds themselves, where Candle's own has 1/2: air lies exactly there.
+fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    let inside = (x.ge(low)? * x.le(high)?)?;
+    inside.where_cond(x, &x.detach().clamp(low, high)?)
+}
+
+/// Inverse hyperbolic tangent of values inside (-1, 1).
+fn atanh(x: &Tensor) -> Result<Tensor> {
+    (((x + 1.)? / x.affine(-1., 1.)?)?.log()? * 0.5)?.contiguous()
+}
