@@ -1,1 +1,27 @@
 #![doc = include_str!("../README.md")]
+
+mod adam;
+mod checkpoint;
+mod config;
+mod cyclegan;
+mod error;
+mod loss;
+mod pool;
+mod random;
+mod schedule;
+mod train;
+
+pub use adam::{Adam, AdamConfig};
+pub use checkpoint::{
+    CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, load_translators, read_metadata,
+    resume,
+};
+pub use config::{LossConfig, TrainConfig};
+pub use cyclegan::{Architecture, CycleGan, Losses, Translators};
+pub use error::{Error, Result};
+pub use loss::Adversarial;
+pub use pool::ImagePool;
+pub use schedule::Schedule;
+pub use train::{
+    Batches, EpochEvent, Observer, Outcome, Progress, StepEvent, Training, Validate, Validation, train,
+};

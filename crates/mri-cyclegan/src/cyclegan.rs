@@ -1,0 +1,278 @@
+//! The model: two generators, two discriminators, their optimizers, and one training step.
+
+use crate::{Adam, Error, ImagePool, LossConfig, Result, TrainConfig, random};
+use candle_core::{DType, Device, Tensor};
+use mri_unet::{Generator, GeneratorConfig, Mode, Parameters, PatchGan, PatchGanConfig};
+use serde::{Deserialize, Serialize};
+
+/// What the four networks are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Both generators.
+    pub generator: GeneratorConfig,
+    /// Both discriminators.
+    pub discriminator: PatchGanConfig,
+}
+
+/// The two translating networks, in inference mode.
+pub struct Translators {
+    a_to_b: Generator,
+    b_to_a: Generator,
+}
+
+impl Translators {
+    fn new(config: &GeneratorConfig, vb: candle_nn::VarBuilder) -> Result<Self> {
+        Ok(Self {
+            a_to_b: Generator::new(config, vb.pp(GENERATOR_AB))?,
+            b_to_a: Generator::new(config, vb.pp(GENERATOR_BA))?,
+        })
+    }
+
+    /// Builds both generators over `parameters`, as read from a model file.
+    pub fn from_parameters(config: &GeneratorConfig, parameters: &Parameters) -> Result<Self> {
+        Self::new(config, parameters.frozen())
+    }
+
+    /// Translates a batch (N,C,H,W) in [-1,1] from domain A to B.
+    pub fn a_to_b(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.a_to_b.forward(x, Mode::Inference)?)
+    }
+
+    /// Translates a batch (N,C,H,W) in [-1,1] from domain B to A.
+    pub fn b_to_a(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.b_to_a.forward(x, Mode::Inference)?)
+    }
+}
+
+/// The loss terms of one step, unweighted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Adversarial loss of the generator A to B.
+    pub adversarial_ab: f32,
+    /// Adversarial loss of the generator B to A.
+    pub adversarial_ba: f32,
+    /// Mean |A - cycled A|.
+    pub cycle_a: f32,
+    /// Mean |B - cycled B|.
+    pub cycle_b: f32,
+    /// Mean |G_ba(A) - A|, where its weight is not zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_a: Option<f32>,
+    /// Mean |G_ab(B) - B|, where its weight is not zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_b: Option<f32>,
+    /// Half the sum of the real and the fake loss of the discriminator of A.
+    pub discriminator_a: f32,
+    /// The same of B.
+    pub discriminator_b: f32,
+}
+
+pub(crate) const GENERATOR_AB: &str = "generator_ab";
+pub(crate) const GENERATOR_BA: &str = "generator_ba";
+const DISCRIMINATOR_A: &str = "discriminator_a";
+const DISCRIMINATOR_B: &str = "discriminator_b";
+
+/// A CycleGAN in training (Zhu et al. 2017).
+pub struct CycleGan {
+    pub(crate) architecture: Architecture,
+    pub(crate) loss: LossConfig,
+    pub(crate) seed: u64,
+    pub(crate) steps: u64,
+    ema_decay: f64,
+    device: Device,
+
+    pub(crate) generators: Parameters,
+    pub(crate) discriminators: Parameters,
+    /// The generators' moving average; what translates where there is one.
+    pub(crate) average: Option<Parameters>,
+
+    generator_ab: Generator,
+    generator_ba: Generator,
+    discriminator_a: PatchGan,
+    discriminator_b: PatchGan,
+    /// Views of the discriminators through which no gradient of theirs is computed.
+    frozen_a: PatchGan,
+    frozen_b: PatchGan,
+
+    pub(crate) generator_adam: Adam,
+    pub(crate) discriminator_adam: Adam,
+    pub(crate) pool_a: ImagePool,
+    pub(crate) pool_b: ImagePool,
+}
+
+impl CycleGan {
+    /// Freshly initialized networks; every random number of the training follows from `seed`.
+    pub fn new(
+        architecture: &Architecture,
+        loss: &LossConfig,
+        train: &TrainConfig,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        loss.check()?;
+        train.check()?;
+        let Architecture { generator, discriminator } = architecture;
+        let generators = Parameters::seeded(seed, device);
+        let discriminators = Parameters::seeded(seed, device);
+        let new_generator = |name| Generator::new(generator, generators.var_builder().pp(name));
+        let new_discriminator = |name| PatchGan::new(discriminator, discriminators.var_builder().pp(name));
+        let (generator_ab, generator_ba) = (new_generator(GENERATOR_AB)?, new_generator(GENERATOR_BA)?);
+        let (discriminator_a, discriminator_b) =
+            (new_discriminator(DISCRIMINATOR_A)?, new_discriminator(DISCRIMINATOR_B)?);
+        let frozen = discriminators.frozen();
+        let rate_factor = |name: &str| if mri_unet::is_tone_curve(name) { train.tone_lr_factor } else { 1. };
+        let adam = |parameters: &Parameters| {
+            let variables = parameters.iter().map(|(n, v)| (n.clone(), v.clone(), rate_factor(&n)));
+            Adam::new(train.adam, variables)
+        };
+        Ok(Self {
+            frozen_a: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_A))?,
+            frozen_b: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_B))?,
+            generator_adam: adam(&generators)?,
+            discriminator_adam: adam(&discriminators)?,
+            average: (train.ema > 0.).then(|| duplicate(&generators)).transpose()?,
+            pool_a: ImagePool::new(train.pool),
+            pool_b: ImagePool::new(train.pool),
+            architecture: architecture.clone(),
+            loss: loss.clone(),
+            seed,
+            steps: 0,
+            ema_decay: train.ema,
+            device: device.clone(),
+            generators,
+            discriminators,
+            generator_ab,
+            generator_ba,
+            discriminator_a,
+            discriminator_b,
+        })
+    }
+
+    /// Steps done since the beginning of the training, over all resumes.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The device of all tensors.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The generators as they translate now: the moving average where there is one. The view stays current.
+    pub fn translators(&self) -> Result<Translators> {
+        Translators::from_parameters(&self.architecture.generator, self.translating())
+    }
+
+    pub(crate) fn translating(&self) -> &Parameters {
+        self.average.as_ref().unwrap_or(&self.generators)
+    }
+
+    /// One step at learning rate `lr` on unpaired batches `a` and `b`, each (N,C,H,W) in [-1,1]: the generators, then
+    /// the discriminators, then the moving average.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] before anything is applied of the half step in which a term is not finite.
+    pub fn step(&mut self, a: &Tensor, b: &Tensor, lr: f64) -> Result<Losses> {
+        let step = self.steps + 1;
+        let LossConfig { adversarial, adversarial_weight, cycle, identity, cycle_noise } = self.loss.clone();
+        let train =
+            |pass: u64| Mode::Train { dropout_key: random::key(self.seed, "dropout", step * 8 + pass) };
+        let noisy = |x: &Tensor, pass| self.with_noise(x, cycle_noise, step * 2 + pass);
+
+        let fake_b = self.generator_ab.forward(a, train(0))?;
+        let fake_a = self.generator_ba.forward(b, train(1))?;
+        let cycled_a = self.generator_ba.forward(&noisy(&fake_b, 0)?, train(2))?;
+        let cycled_b = self.generator_ab.forward(&noisy(&fake_a, 1)?, train(3))?;
+
+        let adversarial_ab = adversarial.real(&self.frozen_b.forward(&fake_b)?)?;
+        let adversarial_ba = adversarial.real(&self.frozen_a.forward(&fake_a)?)?;
+        let cycle_a = mri_kernels::l1(&cycled_a, a)?;
+        let cycle_b = mri_kernels::l1(&cycled_b, b)?;
+        let mut total = (((&adversarial_ab + &adversarial_ba)? * adversarial_weight)?
+            + ((&cycle_a + &cycle_b)? * cycle)?)?;
+        let mut identities = None;
+        if identity > 0. {
+            let identity_a = mri_kernels::l1(&self.generator_ba.forward(a, train(4))?, a)?;
+            let identity_b = mri_kernels::l1(&self.generator_ab.forward(b, train(5))?, b)?;
+            total = (total + ((&identity_a + &identity_b)? * identity)?)?;
+            identities = Some((identity_a, identity_b));
+        }
+        let read = |term: &'static str, value: &Tensor| finite(step, term, value);
+        let adversarial_ab = read("adversarial_ab", &adversarial_ab)?;
+        let adversarial_ba = read("adversarial_ba", &adversarial_ba)?;
+        let cycle_a = read("cycle_a", &cycle_a)?;
+        let cycle_b = read("cycle_b", &cycle_b)?;
+        let (identity_a, identity_b) = match &identities {
+            Some((a, b)) => (Some(read("identity_a", a)?), Some(read("identity_b", b)?)),
+            None => (None, None),
+        };
+        self.generator_adam.step(&total.backward()?, lr)?;
+
+        let past_a =
+            self.pool_a.exchange(&fake_a.detach(), &mut random::stream(self.seed, "pool-a", step))?;
+        let past_b =
+            self.pool_b.exchange(&fake_b.detach(), &mut random::stream(self.seed, "pool-b", step))?;
+        let discriminator_a = self.judge(&self.discriminator_a, a, &past_a)?;
+        let discriminator_b = self.judge(&self.discriminator_b, b, &past_b)?;
+        let losses = Losses {
+            adversarial_ab,
+            adversarial_ba,
+            cycle_a,
+            cycle_b,
+            identity_a,
+            identity_b,
+            discriminator_a: read("discriminator_a", &discriminator_a)?,
+            discriminator_b: read("discriminator_b", &discriminator_b)?,
+        };
+        self.discriminator_adam.step(&(discriminator_a + discriminator_b)?.backward()?, lr)?;
+
+        if let Some(average) = &self.average {
+            let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));
+            move_toward(average, &self.generators, 1. - decay)?;
+        }
+        self.steps = step;
+        Ok(losses)
+    }
+
+    /// (loss(real) + loss(fake)) / 2 in one pass over both: no layer mixes the images of a batch.
+    fn judge(&self, discriminator: &PatchGan, real: &Tensor, fake: &Tensor) -> Result<Tensor> {
+        let n = real.dim(0)?;
+        let scores = discriminator.forward(&Tensor::cat(&[real, fake], 0)?)?;
+        let real = self.loss.adversarial.real(&scores.narrow(0, 0, n)?)?;
+        let fake = self.loss.adversarial.fake(&scores.narrow(0, n, fake.dim(0)?)?)?;
+        Ok(((real + fake)? * 0.5)?)
+    }
+
+    fn with_noise(&self, x: &Tensor, deviation: f64, index: u64) -> Result<Tensor> {
+        if deviation == 0. {
+            return Ok(x.clone());
+        }
+        let noise = mri_unet::standard_normals(self.seed, &format!("cycle-noise.{index}"), x.elem_count());
+        let noise = Tensor::from_vec(
+            noise.into_iter().map(|z| z as f32).collect::<Vec<_>>(),
+            x.shape(),
+            &self.device,
+        )?
+        .to_dtype(x.dtype())?;
+        Ok((x + (noise * deviation)?)?)
+    }
+}
+
+fn duplicate(parameters: &Parameters) -> Result<Parameters> {
+    Ok(Parameters::from_tensors(parameters.to_tensors()?, parameters.device())?)
+}
+
+/// average += share * (target - average), variable by variable.
+fn move_toward(average: &Parameters, target: &Parameters, share: f64) -> Result<()> {
+    for ((_, average), (_, target)) in average.iter().zip(target.iter()) {
+        let average_now = average.as_detached_tensor();
+        average.set(&(&average_now + ((target.as_detached_tensor() - &average_now)? * share)?)?)?;
+    }
+    Ok(())
+}
+
+fn finite(step: u64, term: &'static str, value: &Tensor) -> Result<f32> {
+    let value = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+    if value.is_finite() { Ok(value) } else { Err(Error::NonFinite { step, term, value }) }
+}

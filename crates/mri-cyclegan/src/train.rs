@@ -1,0 +1,168 @@
+//! The training loop.
+
+use crate::{CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig, Translators};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+
+/// One finished step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepEvent {
+    /// Steps done, over all resumes.
+    pub step: u64,
+    /// The epoch it belongs to, counted from 1.
+    pub epoch: usize,
+    /// Images of one domain seen so far.
+    pub images: u64,
+    /// The loss terms.
+    pub loss: Losses,
+    /// Learning rate of the step.
+    pub lr: f64,
+    /// Duration, data loading included.
+    pub s_per_step: f64,
+}
+
+/// How well the translators did on validation cases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// What `best` is chosen by; higher is better.
+    pub score: f64,
+    /// Every figure by its name.
+    pub figures: std::collections::BTreeMap<String, f64>,
+}
+
+/// One finished epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochEvent {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Present where this epoch was validated.
+    pub validation: Option<Validation>,
+    /// The validation score is the highest so far.
+    pub is_best: bool,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All epochs are done.
+    Finished,
+    /// A stop was asked for; the checkpoint allows to go on from here.
+    Stopped,
+}
+
+/// Where a training stands; saved with the model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done of the epoch under way.
+    pub step_in_epoch: usize,
+    /// Images of one domain seen.
+    pub images: u64,
+    /// The highest validation score.
+    pub best: Option<f64>,
+}
+
+/// Where batches come from.
+pub trait Batches {
+    /// Batches (N,C,H,W) in [-1,1] of domains A and B of `epoch` (from 0), the first `skip` left out. What it gives
+    /// must depend on nothing else: then a resumed run sees what a straight one sees.
+    fn epoch(
+        &self,
+        epoch: usize,
+        skip: usize,
+    ) -> Result<Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + '_>>;
+    /// Steps of one epoch.
+    fn steps_per_epoch(&self) -> usize;
+}
+
+/// Takes note of what happens; cannot change the training.
+pub trait Observer {
+    /// A step is done.
+    fn step_done(&mut self, event: &StepEvent) -> Result<()>;
+    /// An epoch is done and not yet saved.
+    fn epoch_done(&mut self, event: &EpochEvent, translators: &Translators) -> Result<()>;
+}
+
+/// Judges the translators on validation cases; `None` where there are none.
+pub type Validate<'a> = dyn FnMut(&Translators) -> Result<Option<Validation>> + 'a;
+
+/// All that a training needs beside the model.
+pub struct Training<'a> {
+    /// Length, rate, validation interval.
+    pub config: &'a TrainConfig,
+    /// Unpaired batches.
+    pub batches: &'a dyn Batches,
+    /// The judge.
+    pub validate: &'a mut Validate<'a>,
+    /// The witness.
+    pub observer: &'a mut dyn Observer,
+    /// Where `last` and `best` are kept.
+    pub checkpoints: &'a CheckpointFolder,
+    /// Set from outside to save and end after the step under way.
+    pub stop: &'a AtomicBool,
+}
+
+/// Trains `model` from `progress` to `config.epochs`, saving after each epoch.
+pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) -> Result<Outcome> {
+    let Training { config, batches, validate, observer, checkpoints, stop } = training;
+    let steps_per_epoch = batches.steps_per_epoch();
+    if steps_per_epoch == 0 {
+        return Err(Error::Data("an epoch has no batch".into()));
+    }
+    let translators = model.translators()?;
+
+    while progress.epoch < config.epochs {
+        let mut epoch = batches.epoch(progress.epoch, progress.step_in_epoch)?;
+        loop {
+            let start = Instant::now();
+            let Some(batch) = epoch.next() else { break };
+            let (a, b) = batch.map_err(|e| Error::Data(e.to_string()))?;
+            let epochs_done = progress.epoch as f64 + progress.step_in_epoch as f64 / steps_per_epoch as f64;
+            let lr = config.lr * config.schedule.factor(epochs_done, config.epochs);
+
+            let loss = model.step(&a, &b, lr)?;
+
+            progress.step_in_epoch += 1;
+            progress.images += a.dim(0)? as u64;
+            observer.step_done(&StepEvent {
+                step: model.steps(),
+                epoch: progress.epoch + 1,
+                images: progress.images,
+                loss,
+                lr,
+                s_per_step: start.elapsed().as_secs_f64(),
+            })?;
+            if stop.load(Ordering::Relaxed) && progress.step_in_epoch < steps_per_epoch {
+                checkpoints.save_last(model, progress)?;
+                return Ok(Outcome::Stopped);
+            }
+        }
+        if progress.step_in_epoch < steps_per_epoch {
+            let got = progress.step_in_epoch;
+            return Err(Error::Data(format!("epoch gave {got} of {steps_per_epoch} batches")));
+        }
+        progress.epoch += 1;
+        progress.step_in_epoch = 0;
+
+        let due = progress.epoch.is_multiple_of(config.validate_every) || progress.epoch == config.epochs;
+        let validation = if due { validate(&translators)? } else { None };
+        let is_best = validation.as_ref().is_some_and(|v| progress.best.is_none_or(|best| v.score > best));
+        if is_best {
+            progress.best = validation.as_ref().map(|v| v.score);
+        }
+        observer.epoch_done(&EpochEvent { epoch: progress.epoch, validation, is_best }, &translators)?;
+        checkpoints.save_last(model, progress)?;
+        if is_best {
+            checkpoints.copy_last_to_best()?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(if progress.epoch < config.epochs { Outcome::Stopped } else { Outcome::Finished });
+        }
+    }
+    Ok(Outcome::Finished)
+}
