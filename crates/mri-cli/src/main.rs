@@ -10,7 +10,14 @@ use clap::{Parser, Subcommand};
 
 mod commands;
 mod exit;
+mod font;
+mod history;
+mod pictures;
+mod plot;
+mod progress_gif;
+mod report;
 mod stdout;
+mod whole_file;
 
 /// Learn to translate MRI contrasts (T1 to T2 and back) from unpaired images, apply the model and measure it.
 ///
@@ -54,8 +61,11 @@ fn log_to_stderr(verbosity: u8) {
         let level = ours[usize::from(verbosity).min(3)];
         ["mri_cli", "mri_data", "mri_unet", "mri_cyclegan", "mri_eval", "mri_kernels"]
             .into_iter()
-            .fold(Targets::new().with_default(LevelFilter::WARN), |targets, name| targets.with_target(name, level))
+            .fold(Targets::new().with_default(LevelFilter::WARN), |targets, name| {
+                targets.with_target(name, level)
+            })
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }

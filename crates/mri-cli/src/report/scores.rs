@@ -1,0 +1,101 @@
+//! Tables of the model against the baselines, from `RUN/evaluation.json` (what `evaluate --json` writes).
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use crate::plot::escaped;
+
+/// A column: heading, path of keys, decimals.
+const COLUMNS: [(&str, &[&str], usize); 6] = [
+    ("PSNR (dB)", &["psnr_db"], 2),
+    ("SSIM", &["ssim"], 3),
+    ("MAE", &["mae"], 4),
+    ("NMI", &["nmi"], 3),
+    ("PSNR (dB), foreground", &["foreground", "psnr_db"], 2),
+    ("SSIM, foreground", &["foreground", "ssim"], 3),
+];
+
+/// The baselines in the order of the table, in words.
+const BASELINES: [(&str, &str); 5] = [
+    ("copy", "copy the source"),
+    ("invert", "invert the source"),
+    ("histogram", "match histograms"),
+    ("lut", "lookup table *"),
+    ("retrieval", "nearest slice's partner *"),
+];
+
+/// One table a direction; empty where the run was not evaluated.
+pub(super) fn tables(run: &Path) -> anyhow::Result<String> {
+    let path = run.join("evaluation.json");
+    if !path.exists() {
+        return Ok(String::new());
+    }
+    let reading = || format!("cannot read {}", path.display());
+    let text = std::fs::read_to_string(&path).with_context(reading)?;
+    let evaluation: Value = serde_json::from_str(&text).with_context(reading)?;
+    let directions = evaluation.as_object().with_context(reading)?;
+    let mut html = String::new();
+    for (direction, scores) in directions.iter().filter(|(_, scores)| scores.get("model").is_some()) {
+        html.push_str(&table(direction, scores));
+    }
+    if html.contains(" *<") {
+        html.push_str(
+            "<p class=\"note\">* oracles: they saw true pairs in training, the model saw none.</p>\n",
+        );
+    }
+    Ok(html)
+}
+
+fn table(direction: &str, scores: &Value) -> String {
+    let model = scores.get("model").map(|model| ("the model", model));
+    let baselines =
+        BASELINES.iter().filter_map(|(key, words)| Some((*words, scores.get("baselines")?.get(key)?)));
+    let rows: Vec<(&str, &Value)> = model.into_iter().chain(baselines).collect();
+    let cases = scores.get("cases").and_then(Value::as_array).map_or(0, Vec::len);
+
+    let known =
+        |(_, keys, _): &&(&str, &[&str], usize)| rows.iter().any(|(_, row)| mean(row, keys).is_some());
+    let columns: Vec<_> = COLUMNS.iter().filter(known).collect();
+    let mut html = format!(
+        "<table>\n<caption>{}, {cases} cases: mean ± SD</caption>\n<tr><th></th>",
+        escaped(&direction.replace("_to_", " to "))
+    );
+    for (heading, ..) in &columns {
+        let _ = write!(html, "<th scope=\"col\">{heading}</th>");
+    }
+    html.push_str("</tr>\n");
+    for (place, (name, row)) in rows.iter().enumerate() {
+        let class = if place == 0 { " class=\"model\"" } else { "" };
+        let _ = write!(html, "<tr{class}><th scope=\"row\">{name}</th>");
+        for (_, keys, decimals) in &columns {
+            match (mean(row, keys), sd(row, keys)) {
+                (Some(mean), Some(sd)) => {
+                    let _ = write!(html, "<td>{mean:.decimals$} <small>± {sd:.decimals$}</small></td>");
+                }
+                (Some(mean), None) => {
+                    let _ = write!(html, "<td>{mean:.decimals$}</td>");
+                }
+                _ => html.push_str("<td></td>"),
+            }
+        }
+        html.push_str("</tr>\n");
+    }
+    html + "</table>\n"
+}
+
+fn at<'a>(row: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().try_fold(row, |value, key| value.get(key))
+}
+
+/// The mean of `{"mean":..,"sd":..}`, or a plain number.
+fn mean(row: &Value, keys: &[&str]) -> Option<f64> {
+    let value = at(row, keys)?;
+    value.get("mean").unwrap_or(value).as_f64()
+}
+
+fn sd(row: &Value, keys: &[&str]) -> Option<f64> {
+    at(row, keys)?.get("sd")?.as_f64()
+}
