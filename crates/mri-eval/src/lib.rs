@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+
+pub mod baselines;
+mod error;
+pub mod evaluation;
+pub mod foreground;
+pub mod metrics;
+pub mod monitoring;
+mod range;
+pub mod report;
+pub mod scores;
+
+pub use error::EvalError;
+pub use range::Range;

@@ -1,0 +1,56 @@
+"""Makes the numbers in goldens.rs. scikit-image 0.2x, SciPy, NumPy; MS-SSIM written from Wang 2003 with a dense kernel."""
+import numpy as np
+from scipy.ndimage import binary_fill_holes
+from scipy.signal import correlate2d
+from scipy.stats import wasserstein_distance
+from skimage.exposure import match_histograms
+from skimage.filters import threshold_otsu
+from skimage.metrics import (normalized_mutual_information, normalized_root_mse, peak_signal_noise_ratio,
+                             structural_similarity)
+
+
+def images(rows, columns):
+    r, c = np.mgrid[:rows, :columns]
+    truth = (r * r + 3 * c * c + 5 * r * c) // 64 % 256
+    noise = (r * 7919 + c * 104729 + r * c * 31) % 256
+    output = (truth * 3 + noise) // 4
+    for image in (truth, output):
+        image[0, 0], image[0, 1] = 0, 255
+    return output.astype(float), truth.astype(float)
+
+
+def ms_ssim(x, y):
+    g = np.exp(-0.5 * ((np.arange(11) - 5) / 1.5) ** 2)
+    kernel = np.outer(g, g) / g.sum() ** 2
+    blur = lambda z: correlate2d(z, kernel, 'valid')
+    c1, c2, product = (.01 * 255) ** 2, (.03 * 255) ** 2, 1.
+    weights = (.0448, .2856, .3001, .2363, .1333)
+    for scale, weight in enumerate(weights):
+        mx, my = blur(x), blur(y)
+        cs = (2 * (blur(x * y) - mx * my) + c2) / (blur(x * x) - mx ** 2 + blur(y * y) - my ** 2 + c2)
+        l = (2 * mx * my + c1) / (mx ** 2 + my ** 2 + c1)
+        product *= max((cs * l if scale == 4 else cs).mean(), 0) ** weight
+        odd = [(0, n % 2) for n in x.shape]
+        x, y = (np.pad(z, odd, 'symmetric') for z in (x, y))
+        x, y = (z.reshape(z.shape[0] // 2, 2, z.shape[1] // 2, 2).mean((1, 3)) for z in (x, y))
+    return product
+
+
+o, t = images(40, 32)
+print('psnr', peak_signal_noise_ratio(t, o, data_range=255))
+mean, full = structural_similarity(o, t, data_range=255, gaussian_weights=True, sigma=1.5,
+                                   use_sample_covariance=False, full=True)
+r, c = np.mgrid[:40, :32]
+print('ssim', mean, 'corner', full[0, 0], 'edge', full[39, 7], 'in mask', full[(r + 2 * c) % 3 == 0].mean())
+print('mae', np.abs(o - t).mean(), 'nmse', normalized_root_mse(t, o) ** 2)
+print('nmi', normalized_mutual_information(o, t, bins=64), 'pearson', np.corrcoef(o.ravel(), t.ravel())[0, 1])
+print('ms_ssim', ms_ssim(*images(181, 217)), ms_ssim(*images(161, 170)))
+print('otsu', threshold_otsu(t), threshold_otsu(o))
+r, c = np.mgrid[:60, :50]
+distance = (r - 30) ** 2 + (c - 25) ** 2
+head = np.where(distance < 500, 40 + 3 * r, 2.) * ((distance > 400) | (distance < 300))
+threshold = threshold_otsu(head)
+print('foreground', threshold, binary_fill_holes(head > threshold / 2).sum(), (head > threshold / 2).sum())
+matched = match_histograms(t, o)
+print('histogram match', [float(matched[t == level][0]) for level in (0, 64, 128, 255)], matched.mean())
+print('histogram distance', wasserstein_distance(o.ravel(), t.ravel()))
