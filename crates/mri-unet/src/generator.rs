@@ -29,6 +29,7 @@ impl Generator {
     /// # Errors
     /// A configuration out of range, or a builder without one of the tensors.
     pub fn new(config: &GeneratorConfig, vb: VarBuilder) -> Result<Self> {
+        config.check()?;
         let tone = Tone::new(config.skip, vb.clone())?;
         let network = match config.kind {
             GeneratorKind::UNet => Network::UNet(UNet::new(config, vb)?),

@@ -98,13 +98,60 @@ fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
     (&left + ((right - &left)? * (u - i)?)?)?.reshape((n, c, h, w))
 }
 
-/// Clamp whose gradient is 1 on the bounds themselves, where Candle's own has 1/2: air lies exactly there.
+/// Clamp without a gradient on the bounds themselves, as in PyTorch; Candle's own passes half of it there.
+///
+/// Air lies exactly on a bound: the knot that maps it to black gets no gradient until something moves it, and stays black.
 fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
-    let inside = (x.ge(low)? * x.le(high)?)?;
+    let inside = (x.gt(low)? * x.lt(high)?)?;
     inside.where_cond(x, &x.detach().clamp(low, high)?)
 }
 
 /// Inverse hyperbolic tangent of values inside (-1, 1).
 fn atanh(x: &Tensor) -> Result<Tensor> {
-    (((x + 1.)? / x.affine(-1., 1.)?)?.log()? * 0.5)?.contiguous()
+    ((x + 1.)? / x.affine(-1., 1.)?)?.log()? * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    /// Central differences of a smooth function of the output, away from knots and bounds.
+    #[test]
+    fn gradients_equal_finite_differences() -> Result<()> {
+        let x = Var::new(&[[[[-0.97f32, -0.6, -0.21], [0.05, 0.33, 0.88]]]], &Device::Cpu)?;
+        let logits = Tensor::new(&[[[[0.1f32, -0.2, 0.3], [0.4, 0., -0.5]]]], &Device::Cpu)?;
+        let moved = Var::from_tensor(&(Tensor::arange(0f32, 33., &Device::Cpu)?.sin()? * 0.05)?)?;
+        let tone = Tone { skip: Skip::Tone, moved: Some(moved.as_tensor().clone()) };
+        let objective = || {
+            tone.join(&x, &logits)?
+                .flatten_all()?
+                .mul(&Tensor::new(&[1f32, 2., -1., 0.5, -2., 3.], &Device::Cpu)?)?
+                .sum_all()
+        };
+        let gradients = objective()?.backward()?;
+        const STEP: f64 = 1e-3;
+        for var in [&x, &moved] {
+            let analytic = gradients
+                .get(var)
+                .map(|g| g.flatten_all()?.to_vec1::<f32>())
+                .transpose()?
+                .unwrap_or_default();
+            let start: Vec<f32> = var.flatten_all()?.to_vec1()?;
+            for (i, expected) in analytic.iter().enumerate() {
+                let at = |step: f64| -> Result<f64> {
+                    let mut values = start.clone();
+                    values[i] += step as f32;
+                    var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+                    Ok(f64::from(objective()?.to_scalar::<f32>()?))
+                };
+                let numeric = (at(STEP)? - at(-STEP)?) / (2. * STEP);
+                var.set(&Tensor::from_vec(start.clone(), var.shape(), &Device::Cpu)?)?;
+                let error = (numeric - f64::from(*expected)).abs();
+                assert!(error < 0.01 * (1. + numeric.abs()), "{i}: {expected} against {numeric}");
+            }
+            assert_eq!(analytic.len(), var.elem_count());
+        }
+        Ok(())
+    }
 }

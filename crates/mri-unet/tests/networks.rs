@@ -202,12 +202,12 @@ fn an_image_too_small_to_judge_is_named() {
 fn a_configuration_out_of_range_is_named() {
     let ok = GeneratorConfig::default;
     for (key, config) in [
-        ("generator.width", GeneratorConfig { width: 0, ..ok() }),
-        ("generator.depth", GeneratorConfig { depth: 0, ..ok() }),
-        ("generator.depth", GeneratorConfig { depth: 40, ..ok() }),
-        ("generator.dropout", GeneratorConfig { dropout: 1., ..ok() }),
-        ("generator.dropout", GeneratorConfig { dropout: f64::NAN, ..ok() }),
-        ("generator.out_channels", GeneratorConfig { out_channels: 2, skip: Skip::Tone, ..ok() }),
+        ("model.width", GeneratorConfig { width: 0, ..ok() }),
+        ("model.depth", GeneratorConfig { depth: 0, ..ok() }),
+        ("model.depth", GeneratorConfig { depth: 40, ..ok() }),
+        ("model.dropout", GeneratorConfig { dropout: 1., ..ok() }),
+        ("model.dropout", GeneratorConfig { dropout: f64::NAN, ..ok() }),
+        ("model.out_channels", GeneratorConfig { out_channels: 2, skip: Skip::Tone, ..ok() }),
     ] {
         let parameters = Parameters::seeded(0, &Device::Cpu);
         match Generator::new(&config, parameters.var_builder()) {
@@ -220,7 +220,7 @@ fn a_configuration_out_of_range_is_named() {
 
 #[test]
 fn configurations_are_written_as_in_the_files() {
-    let text = r#"{"kind":"resnet","norm":"instance","upsample":"resize","skip":"tone","width":32}"#;
+    let text = r#"{"generator":"resnet","norm":"instance","upsample":"resize","skip":"tone","width":32}"#;
     let config: GeneratorConfig = serde_json::from_str(text).unwrap();
     let expected = GeneratorConfig {
         kind: GeneratorKind::ResNet,

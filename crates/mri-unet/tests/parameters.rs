@@ -88,7 +88,7 @@ fn first_weights_of_seed_42() {
     assert_eq!(name, "down.0.conv.weight");
     assert_eq!(bits(&var)[..4], FIRST_WEIGHTS);
 }
-const FIRST_WEIGHTS: [u32; 4] = [0, 0, 0, 0];
+const FIRST_WEIGHTS: [u32; 4] = [3_168_006_180, 1_027_128_046, 1_017_971_749, 3_167_492_022];
 
 /// Tensor names and shapes are a file format: change them only with a new format version.
 #[test]
@@ -109,7 +109,7 @@ fn tensor_names_are_stable() {
     PatchGan::new(&config, judge.var_builder()).unwrap();
     assert_eq!(listing(&judge), PATCHGAN);
 }
-const UNET: [&str; 17] = [
+const UNET: [&str; 19] = [
     "down.0.conv.bias [2]",
     "down.0.conv.weight [2, 1, 4, 4]",
     "down.1.conv.bias [4]",
@@ -127,9 +127,59 @@ const UNET: [&str; 17] = [
     "up.0.norm.weight [4]",
     "up.1.conv.bias [2]",
     "up.1.conv.weight [8, 2, 4, 4]",
+    "up.1.norm.bias [2]",
+    "up.1.norm.weight [2]",
 ];
-const RESNET: [&str; 30] = [""; 30];
-const PATCHGAN: [&str; 16] = [""; 16];
+const RESNET: [&str; 30] = [
+    "block.0.conv1.bias [8]",
+    "block.0.conv1.weight [8, 8, 3, 3]",
+    "block.0.conv2.bias [8]",
+    "block.0.conv2.weight [8, 8, 3, 3]",
+    "block.0.norm1.bias [8]",
+    "block.0.norm1.weight [8]",
+    "block.0.norm2.bias [8]",
+    "block.0.norm2.weight [8]",
+    "down.0.conv.bias [4]",
+    "down.0.conv.weight [4, 2, 3, 3]",
+    "down.0.norm.bias [4]",
+    "down.0.norm.weight [4]",
+    "down.1.conv.bias [8]",
+    "down.1.conv.weight [8, 4, 3, 3]",
+    "down.1.norm.bias [8]",
+    "down.1.norm.weight [8]",
+    "first.conv.bias [2]",
+    "first.conv.weight [2, 1, 7, 7]",
+    "first.norm.bias [2]",
+    "first.norm.weight [2]",
+    "last.conv.bias [1]",
+    "last.conv.weight [1, 2, 7, 7]",
+    "up.0.conv.bias [4]",
+    "up.0.conv.weight [8, 4, 3, 3]",
+    "up.0.norm.bias [4]",
+    "up.0.norm.weight [4]",
+    "up.1.conv.bias [2]",
+    "up.1.conv.weight [4, 2, 3, 3]",
+    "up.1.norm.bias [2]",
+    "up.1.norm.weight [2]",
+];
+const PATCHGAN: [&str; 16] = [
+    "last.conv.bias [1]",
+    "last.conv.weight [1, 16, 4, 4]",
+    "layer.0.conv.bias [2]",
+    "layer.0.conv.weight [2, 1, 4, 4]",
+    "layer.1.conv.bias [4]",
+    "layer.1.conv.weight [4, 2, 4, 4]",
+    "layer.1.norm.bias [4]",
+    "layer.1.norm.weight [4]",
+    "layer.2.conv.bias [8]",
+    "layer.2.conv.weight [8, 4, 4, 4]",
+    "layer.2.norm.bias [8]",
+    "layer.2.norm.weight [8]",
+    "layer.3.conv.bias [16]",
+    "layer.3.conv.weight [16, 8, 4, 4]",
+    "layer.3.norm.bias [16]",
+    "layer.3.norm.weight [16]",
+];
 
 #[test]
 fn a_frozen_view_stays_current_and_records_nothing() {
