@@ -1,8 +1,14 @@
-//! Every operation composed from Candle's own: the reference, and the path of devices without a kernel of ours.
+//! Every operation composed from Candle's own: the path of devices and dtypes without a kernel of ours, and the
+//! reference that the kernels are tested against. The functions here have the signatures and meanings of those of
+//! the same name in the crate root.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 
-/// Placeholder signature set; see ARCHITECTURE.md.
+use crate::Adam;
+use crate::dropout::{bits, threshold};
+use crate::reflection_pad2d::reflected;
+
+/// See [`crate::conv2d`].
 pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
@@ -10,14 +16,26 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    let y = x.conv2d(weight, padding, stride, 1, 1)?;
-    match bias {
-        Some(b) => y.broadcast_add(&b.reshape((1, (), 1, 1))?),
-        None => Ok(y),
-    }
+    // Candle's backward takes the part of the width that the last step leaves over to be that of the height. Where
+    // they differ, pad (or cut) to exactly what the kernel visits, so that nothing is left over.
+    let (_, _, kh, kw) = weight.dims4()?;
+    let left_over = |side: usize, k: usize| (side + 2 * padding).saturating_sub(k) % stride.max(1);
+    let y = if left_over(x.dim(2)?, kh) == left_over(x.dim(3)?, kw) {
+        by_sample(x, |x| x.conv2d(weight, padding, stride, 1, 1))?
+    } else {
+        let x = fit(&fit(x, 2, padding, left_over(x.dim(2)?, kh))?, 3, padding, left_over(x.dim(3)?, kw))?;
+        by_sample(&x, |x| x.conv2d(weight, 0, stride, 1, 1))?
+    };
+    add_bias(y, bias)
 }
 
-/// y
+/// Zero padding on both sides of `dim`, less `left_over` at its end.
+fn fit(x: &Tensor, dim: usize, padding: usize, left_over: usize) -> Result<Tensor> {
+    let padded = x.pad_with_zeros(dim, padding, padding)?;
+    padded.narrow(dim, 0, padded.dim(dim)? - left_over)
+}
+
+/// See [`crate::conv_transpose2d`].
 pub fn conv_transpose2d(
     x: &Tensor,
     weight: &Tensor,
@@ -26,14 +44,30 @@ pub fn conv_transpose2d(
     padding: usize,
     output_padding: usize,
 ) -> Result<Tensor> {
-    let y = x.conv_transpose2d(weight, padding, output_padding, stride, 1)?;
+    let y = by_sample(x, |x| x.conv_transpose2d(weight, padding, output_padding, stride, 1))?;
+    add_bias(y, bias)
+}
+
+/// Candle computes a weight gradient as a convolution whose kernel is a transposed view of the whole batch, and its
+/// Metal backend ignores that view's strides. A batch of one has none to ignore.
+fn by_sample(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    let n = x.dim(0)?;
+    if n == 1 || !x.device().is_metal() {
+        return f(&x);
+    }
+    let samples: Result<Vec<_>> = (0..n).map(|i| f(&x.narrow(0, i, 1)?.contiguous()?)).collect();
+    Tensor::cat(&samples?, 0)
+}
+
+fn add_bias(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     match bias {
         Some(b) => y.broadcast_add(&b.reshape((1, (), 1, 1))?),
         None => Ok(y),
     }
 }
 
-/// y
+/// See [`crate::instance_norm`].
 pub fn instance_norm(x: &Tensor, affine: Option<(&Tensor, &Tensor)>, eps: f64) -> Result<Tensor> {
     let (n, c, h, w) = x.dims4()?;
     let x = x.reshape((n, c, h * w))?;
@@ -49,21 +83,27 @@ pub fn instance_norm(x: &Tensor, affine: Option<(&Tensor, &Tensor)>, eps: f64) -
     y.reshape((n, c, h, w))
 }
 
-/// max(x, 0) + slope * min(x, 0)
+/// See [`crate::instance_norm_leaky_relu`].
+pub fn instance_norm_leaky_relu(
+    x: &Tensor,
+    affine: Option<(&Tensor, &Tensor)>,
+    eps: f64,
+    slope: f64,
+) -> Result<Tensor> {
+    let y = instance_norm(x, affine, eps)?;
+    if slope == 1. { Ok(y) } else { leaky_relu(&y, slope) }
+}
+
+/// See [`crate::leaky_relu`].
 pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
     if slope == 0. { x.relu() } else { x.relu()? - (x.neg()?.relu()? * slope)? }
 }
 
-/// Reflection padding without repeating the border; `[left, right, top, bottom]`, each less than the side.
+/// See [`crate::reflection_pad2d`].
 pub fn reflection_pad2d(x: &Tensor, pad: [usize; 4]) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     let index = |n: usize, before: usize, after: usize| -> Result<Tensor> {
-        let i: Vec<u32> = (0..before + n + after)
-            .map(|i| {
-                let p = (i as i64 - before as i64).unsigned_abs() as usize;
-                (if p < n { p } else { 2 * (n - 1) - p }) as u32
-            })
-            .collect();
+        let i: Vec<u32> = (0..before + n + after).map(|i| reflected(i, before, n) as u32).collect();
         Tensor::new(i, x.device())
     };
     let [l, r, t, b] = pad;
@@ -71,32 +111,44 @@ pub fn reflection_pad2d(x: &Tensor, pad: [usize; 4]) -> Result<Tensor> {
     if t + b > 0 { x.index_select(&index(h, t, b)?, 2) } else { Ok(x) }
 }
 
-/// Inverted dropout by a counter-based generator: element i is kept where hash(key, i) >= p.
+/// See [`crate::dropout`].
 pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
-    let keep: Vec<f32> = (0..x.elem_count() as u64)
-        .map(|i| {
-            let mut z = key.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            z ^= z >> 31;
-            let u = (z >> 40) as f64 / (1u64 << 24) as f64;
-            if u < p { 0. } else { (1. / (1. - p)) as f32 }
-        })
-        .collect();
-    x.mul(&Tensor::from_vec(keep, x.shape(), x.device())?.to_dtype(x.dtype())?)
+    let (threshold, scale) = (threshold(p), (1. / (1. - p)) as f32);
+    let kept = |i: u64| if bits(key, i) < threshold { 0. } else { scale };
+    let mask: Vec<f32> = (0..x.elem_count() as u64).map(kept).collect();
+    x.mul(&Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?)
 }
 
-/// mean((x - target)^2)
+/// See [`crate::mse`].
 pub fn mse(x: &Tensor, target: f64) -> Result<Tensor> {
     (x - target)?.sqr()?.mean_all()
 }
 
-/// mean(max(x,0) - x*target + ln(1 + exp(-|x|)))
+/// See [`crate::bce_with_logits`].
 pub fn bce_with_logits(x: &Tensor, target: f64) -> Result<Tensor> {
     ((x.relu()? - (x * target)?)? + (x.abs()?.neg()?.exp()? + 1.)?.log()?)?.mean_all()
 }
 
-/// mean(|a - b|)
+/// See [`crate::l1`].
 pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     (a - b)?.abs()?.mean_all()
+}
+
+/// See [`crate::adam_update`].
+pub fn adam_update(
+    parameter: &Var,
+    gradient: &Tensor,
+    first_moment: &Var,
+    second_moment: &Var,
+    adam: &Adam,
+) -> Result<()> {
+    let m = ((first_moment.as_tensor() * adam.beta1)? + (gradient * (1. - adam.beta1))?)?.detach();
+    let v = ((second_moment.as_tensor() * adam.beta2)? + (gradient.sqr()? * (1. - adam.beta2))?)?.detach();
+    let step = adam.step as f64;
+    let m_hat = (&m / (1. - adam.beta1.powf(step)))?;
+    let v_hat = (&v / (1. - adam.beta2.powf(step)))?;
+    let change = ((m_hat * adam.learning_rate)? / (v_hat.sqrt()? + adam.eps)?)?;
+    parameter.set(&(parameter.as_tensor() - change)?.detach())?;
+    first_moment.set(&m)?;
+    second_moment.set(&v)
 }

@@ -1,7 +1,30 @@
 #![doc = include_str!("../README.md")]
 
-mod composed;
+pub mod composed;
 
-pub use composed::{
-    bce_with_logits, conv_transpose2d, conv2d, dropout, instance_norm, l1, leaky_relu, mse, reflection_pad2d,
-};
+mod adam;
+mod backward;
+mod conv;
+mod conv2d;
+mod conv_transpose2d;
+mod dropout;
+mod floats;
+mod instance_norm;
+mod leaky_relu;
+mod losses;
+mod matmul;
+mod parallel;
+mod reduce;
+mod reflection_pad2d;
+mod tanh;
+
+pub use adam::{Adam, adam_update};
+pub use backward::backward;
+pub use conv_transpose2d::conv_transpose2d;
+pub use conv2d::conv2d;
+pub use dropout::dropout;
+pub use instance_norm::{instance_norm, instance_norm_leaky_relu};
+pub use leaky_relu::leaky_relu;
+pub use losses::{bce_with_logits, l1, mse};
+pub use reflection_pad2d::reflection_pad2d;
+pub use tanh::tanh;
