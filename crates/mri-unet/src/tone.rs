@@ -3,7 +3,7 @@
 //! T1- and T2-weighted images of one head differ first of all by a curve from intensity to intensity. A generator that
 //! starts at a plausible curve learns what the curve cannot say, instead of learning the anatomy anew.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -57,18 +57,18 @@ impl Tone {
     }
 
     /// The knots as they are now, where there is a curve.
-    pub(crate) fn knots(&self, like: &Tensor) -> Result<Option<Tensor>> {
+    pub(crate) fn knots(&self, device: &Device) -> Result<Option<Tensor>> {
         if !matches!(self.skip, Skip::Inverse | Skip::Tone) {
             return Ok(None);
         }
-        let start = Tensor::new(&starting_knots(), like.device())?;
+        let start = Tensor::new(&starting_knots(), device)?;
         self.moved.as_ref().map_or(Ok(start.clone()), |moved| moved + &start).map(Some)
     }
 
     /// # Shapes
     /// x, logits: (N, C, H, W) -> (N, C, H, W) in (-1, 1)
     pub(crate) fn join(&self, x: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        let base = match self.knots(x)? {
+        let base = match self.knots(x.device())? {
             Some(knots) => interpolate(x, &knots)?,
             None if self.skip == Skip::Input => x.clone(),
             None => return logits.tanh(),
@@ -88,7 +88,7 @@ fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
     let half = intervals as f64 / 2.;
     let u = clamp(x, -1., 1.)?.reshape((n * c * h, w))?.affine(half, half)?;
     let i = u.detach().floor()?.minimum((intervals - 1) as f64)?;
-    let index = i.to_dtype(candle_core::DType::U32)?;
+    let index = i.to_dtype(DType::U32)?;
     // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all pixels in turn.
     let knot = |first: usize| {
         let row = knots.narrow(0, first, intervals)?.reshape((1, intervals))?;
@@ -114,7 +114,7 @@ fn atanh(x: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Var};
+    use candle_core::Var;
 
     /// Central differences of a smooth function of the output, away from knots and bounds.
     #[test]
