@@ -31,8 +31,8 @@ pub struct GeneratorConfig {
     pub blocks: usize,
     /// Normalization of the hidden layers.
     pub norm: Norm,
-    /// Probability in [0, 1) of dropping an activation in training: in the three deepest layers on a U-Net's way up
-    /// (0.5 in the tutorial), or inside each block of a ResNet.
+    /// Probability in [0, 1) of dropping an activation in training: in the three deepest layers on a U-Net's
+    /// way up (0.5 in the tutorial), or inside each block of a ResNet.
     pub dropout: f64,
     /// How the resolution is doubled.
     pub upsample: Upsample,

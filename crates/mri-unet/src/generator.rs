@@ -23,8 +23,8 @@ enum Network {
 }
 
 impl Generator {
-    /// Builds the network that `config` describes from the tensors of `vb`: those of [`UNet`] or [`ResNet`], and
-    /// `tone.knots` with [`Skip::Tone`].
+    /// Builds the network that `config` describes from the tensors of `vb`: those of [`UNet`] or [`ResNet`],
+    /// and `tone.knots` with [`Skip::Tone`].
     ///
     /// # Errors
     /// A configuration out of range, or a builder without one of the tensors.

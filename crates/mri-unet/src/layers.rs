@@ -1,4 +1,5 @@
-//! The few layers that all networks here are made of, initialized as in the CycleGAN paper: weights N(0, 0.02), biases 0.
+//! The few layers that all networks here are made of, initialized as in the CycleGAN paper: weights N(0,
+//! 0.02), biases 0.
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -100,13 +101,14 @@ impl UpConv {
     }
 }
 
-/// The 4x4 kernel of the transposed convolution (stride 2, padding 1) that equals doubling by nearest neighbour followed
-/// by this 3x3 convolution (padding 1), at 16 instead of 36 products a pixel.
+/// The 4x4 kernel of the transposed convolution (stride 2, padding 1) that equals doubling by nearest
+/// neighbour followed by this 3x3 convolution (padding 1), at 16 instead of 36 products a pixel.
 ///
 /// # Shapes
 /// (Cout, Cin, 3, 3) -> (Cin, Cout, 4, 4)
 fn doubled(weight: &Tensor) -> Result<Tensor> {
-    // Along one axis: each input pixel covers two columns, so a transposed tap sums the kernel taps that reach it.
+    // Along one axis: each input pixel covers two columns, so a transposed tap sums the kernel taps that
+    // reach it.
     const SPREAD: [[f32; 4]; 3] = [[0., 0., 1., 1.], [0., 1., 1., 0.], [1., 1., 0., 0.]];
     let (c_out, c_in, ..) = weight.dims4()?;
     let mut spread = Vec::with_capacity(9 * 16);

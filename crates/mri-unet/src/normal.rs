@@ -29,7 +29,8 @@ fn symmetric_uniform(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 52) as f64 - 1.
 }
 
-/// ln(s) of a normal positive number: s = m 2^e with m in [1/sqrt 2, sqrt 2), ln m = 2 artanh((m - 1) / (m + 1)).
+/// ln(s) of a normal positive number: s = m 2^e with m in [1/sqrt 2, sqrt 2), ln m = 2 artanh((m - 1) / (m +
+/// 1)).
 fn natural_log(s: f64) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
     const TERMS: i32 = 11;

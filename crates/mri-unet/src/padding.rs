@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-/// Runs `network` on `x` padded by reflection, centred, until each side is a multiple of `multiple` and at least
-/// `minimum`, and crops the result back. An image that fits goes through untouched.
+/// Runs `network` on `x` padded by reflection, centred, until each side is a multiple of `multiple` and at
+/// least `minimum`, and crops the result back. An image that fits goes through untouched.
 ///
 /// # Shapes
 /// (N, Cin, H, W) -> (N, Cout, H, W)

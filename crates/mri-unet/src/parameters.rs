@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A store of f32 variables in the order of their names.
 ///
-/// Networks are built on [`Parameters::var_builder`]. Whatever a layer asks for and the store does not hold is drawn
-/// from a stream of its own, keyed by the seed and the tensor's full name: neither the order of construction nor the
-/// number of threads changes a bit of it.
+/// Networks are built on [`Parameters::var_builder`]. Whatever a layer asks for and the store does not hold
+/// is drawn from a stream of its own, keyed by the seed and the tensor's full name: neither the order of
+/// construction nor the number of threads changes a bit of it.
 #[derive(Debug)]
 pub struct Parameters {
     variables: Mutex<BTreeMap<String, Var>>,

@@ -11,8 +11,8 @@ use mri_kernels::reflection_pad2d;
 
 /// Two halvings, residual blocks at a quarter of the resolution, two doublings.
 ///
-/// 7x7 convolutions at both ends and 3x3 in the blocks, all padded by reflection; ReLU; normalization everywhere but at
-/// the output. With dropout, it falls between the two convolutions of each block.
+/// 7x7 convolutions at both ends and 3x3 in the blocks, all padded by reflection; ReLU; normalization
+/// everywhere but at the output. With dropout, it falls between the two convolutions of each block.
 #[derive(Debug, Clone)]
 pub struct ResNet {
     first: (Conv, NormLayer),
@@ -25,7 +25,8 @@ pub struct ResNet {
 
 impl ResNet {
     /// Tensors: `first.conv`, `first.norm`, `down.I.conv`, `down.I.norm`, `block.I.conv1`, `block.I.norm1`,
-    /// `block.I.conv2`, `block.I.norm2`, `up.I.conv`, `up.I.norm` and `last.conv`, each `.weight` and `.bias`.
+    /// `block.I.conv2`, `block.I.norm2`, `up.I.conv`, `up.I.norm` and `last.conv`, each `.weight` and
+    /// `.bias`.
     ///
     /// # Errors
     /// A configuration out of range, or a builder without one of the tensors.

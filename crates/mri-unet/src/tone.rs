@@ -1,7 +1,8 @@
 //! What a generator adds its output to: nothing, the input, or the input through a tone curve.
 //!
-//! T1- and T2-weighted images of one head differ first of all by a curve from intensity to intensity. A generator that
-//! starts at a plausible curve learns what the curve cannot say, instead of learning the anatomy anew.
+//! T1- and T2-weighted images of one head differ first of all by a curve from intensity to intensity. A
+//! generator that starts at a plausible curve learns what the curve cannot say, instead of learning the
+//! anatomy anew.
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -78,7 +79,8 @@ impl Tone {
     }
 }
 
-/// Piecewise-linear interpolation between knots on [-1, 1], constant outside; differentiable in both arguments.
+/// Piecewise-linear interpolation between knots on [-1, 1], constant outside; differentiable in both
+/// arguments.
 ///
 /// # Shapes
 /// x: (N, C, H, W), knots: (K) -> (N, C, H, W)
@@ -89,7 +91,8 @@ fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
     let u = clamp(x, -1., 1.)?.reshape((n * c * h, w))?.affine(half, half)?;
     let i = u.detach().floor()?.minimum((intervals - 1) as f64)?;
     let index = i.to_dtype(DType::U32)?;
-    // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all pixels in turn.
+    // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all
+    // pixels in turn.
     let knot = |first: usize| {
         let row = knots.narrow(0, first, intervals)?.reshape((1, intervals))?;
         row.broadcast_as((n * c * h, intervals))?.contiguous()?.gather(&index, 1)
@@ -100,7 +103,8 @@ fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
 
 /// Clamp without a gradient on the bounds themselves, as in PyTorch; Candle's own passes half of it there.
 ///
-/// Air lies exactly on a bound: the knot that maps it to black gets no gradient until something moves it, and stays black.
+/// Air lies exactly on a bound: the knot that maps it to black gets no gradient until something moves it, and
+/// stays black.
 fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
     let inside = (x.gt(low)? * x.lt(high)?)?;
     inside.where_cond(x, &x.detach().clamp(low, high)?)

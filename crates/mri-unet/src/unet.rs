@@ -10,10 +10,11 @@ use candle_nn::VarBuilder;
 
 /// Halves the image `depth` times and doubles it back, joining what each level saw on the way down.
 ///
-/// Level i has `width * 2^i` channels, at most `8 * width`; depth 8 and width 64 are 64-128-256-512x5, the TensorFlow
-/// tutorial's. Every convolution is 4x4 with stride 2 (`Upsample::Resize` goes up by 3x3); leaky ReLU of slope 0.2 follows
-/// on the way down, ReLU on the way up. The first and the last layer have no normalization, nor has the deepest: its map
-/// may be 1x1, where an instance norm is zero whatever its input, and lets no gradient through.
+/// Level i has `width * 2^i` channels, at most `8 * width`; depth 8 and width 64 are 64-128-256-512x5, the
+/// TensorFlow tutorial's. Every convolution is 4x4 with stride 2 (`Upsample::Resize` goes up by 3x3); leaky
+/// ReLU of slope 0.2 follows on the way down, ReLU on the way up. The first and the last layer have no
+/// normalization, nor has the deepest: its map may be 1x1, where an instance norm is zero whatever its input,
+/// and lets no gradient through.
 #[derive(Debug, Clone)]
 pub struct UNet {
     down: Vec<(Conv, NormLayer)>,
@@ -26,8 +27,8 @@ pub struct UNet {
 const DROPOUT_LAYERS: usize = 3;
 
 impl UNet {
-    /// Tensors: `down.I.conv`, `down.I.norm`, `up.I.conv`, `up.I.norm` (deepest first) and `last.conv`, each `.weight` and
-    /// `.bias`.
+    /// Tensors: `down.I.conv`, `down.I.norm`, `up.I.conv`, `up.I.norm` (deepest first) and `last.conv`, each
+    /// `.weight` and `.bias`.
     ///
     /// # Errors
     /// A configuration out of range, or a builder without one of the tensors.

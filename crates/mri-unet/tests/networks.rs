@@ -36,8 +36,8 @@ fn every_generator() -> Vec<GeneratorConfig> {
     all
 }
 
-/// Every variable has a finite gradient, and none is zero everywhere, but for biases that a norm takes away again:
-/// theirs is rounding.
+/// Every variable has a finite gradient, and none is zero everywhere, but for biases that a norm takes away
+/// again: theirs is rounding.
 fn assert_all_learn(parameters: &Parameters, loss: &Tensor, what: &str) {
     let gradients = loss.backward().unwrap();
     for (name, var) in parameters.iter() {

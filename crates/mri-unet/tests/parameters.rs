@@ -79,7 +79,8 @@ fn weights_have_sd_0_02_and_all_else_starts_neutral() {
     }
 }
 
-/// The bits of the first weights, which must never change: a seed in someone's notes has to mean the same network.
+/// The bits of the first weights, which must never change: a seed in someone's notes has to mean the same
+/// network.
 #[test]
 fn first_weights_of_seed_42() {
     let parameters = Parameters::seeded(42, &Device::Cpu);
