@@ -1,1 +1,20 @@
 #![doc = include_str!("../README.md")]
+
+pub mod atomic_file;
+pub mod augment;
+pub mod describe;
+mod error;
+pub mod geometry;
+pub mod image;
+pub mod loader;
+pub mod manifest;
+pub mod naming;
+pub mod normalize;
+pub mod pairing;
+pub mod phantom;
+pub mod random;
+pub mod slices;
+pub mod source;
+pub mod split;
+
+pub use error::{DataError, ImageError};
