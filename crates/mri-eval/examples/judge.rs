@@ -42,6 +42,6 @@ fn main() -> Result<(), EvalError> {
         target_range: Range::EIGHT_BIT,
     };
     let report = evaluate(&direction, &cases, &Training::default())?;
-    print!("{}", Report { directions: vec![report], failed: vec![] });
+    println!("{}", Report { directions: vec![report], failed: vec![] }.table());
     Ok(())
 }

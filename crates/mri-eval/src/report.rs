@@ -132,19 +132,26 @@ impl Serialize for Report {
     }
 }
 
-/// The table for a terminal: model against baselines, mean ± SD over cases, a block per direction, trailing newline.
-impl fmt::Display for Report {
+impl Report {
+    /// The table for a terminal: model against baselines, mean ± SD over cases, a block per direction. No trailing newline.
+    pub fn table(&self) -> String {
+        let mut blocks: Vec<String> =
+            self.directions.iter().map(|report| Block(report).to_string()).collect();
+        let failed =
+            self.failed.iter().map(|Failed { name, reason }| format!("not evaluated: {name}: {reason}"));
+        let failed = failed.collect::<Vec<_>>().join("\n");
+        if !failed.is_empty() {
+            blocks.push(failed);
+        }
+        blocks.join("\n\n")
+    }
+}
+
+struct Block<'a>(&'a DirectionReport);
+
+impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, report) in self.directions.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write_direction(f, report)?;
-        }
-        for Failed { name, reason } in &self.failed {
-            writeln!(f, "not evaluated: {name}: {reason}")?;
-        }
-        Ok(())
+        write_direction(f, self.0)
     }
 }
 
@@ -173,9 +180,9 @@ fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt:
     }
     let FittedOn { histogram, lut, retrieval } = &report.fitted_on;
     if histogram == lut && lut == retrieval {
-        writeln!(f, "histogram, lut and retrieval fitted on {lut}")
+        write!(f, "histogram, lut and retrieval fitted on {lut}")
     } else {
-        writeln!(f, "histogram fitted on {histogram}; lut and retrieval on {lut}")
+        write!(f, "histogram fitted on {histogram}; lut and retrieval on {lut}")
     }
 }
 

@@ -187,7 +187,7 @@ fn the_table_lists_model_and_baselines() {
     let output = t2.mapv(|value| value + 1.0);
     only.output = output.view();
     let report = evaluate(&direction("t1", "t2"), &[only], &Training::default()).unwrap();
-    let table = Report { directions: vec![report], failed: vec![] }.to_string();
+    let table = Report { directions: vec![report], failed: vec![] }.table();
     let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
     assert_eq!(lines[0], "t1 -> t2, 1 case, mean ± SD");
     assert!(lines[3].starts_with("model              |         48.13"), "{table}");

@@ -90,6 +90,6 @@ fn baselines_reproduce_the_reference_figures() {
             assert!((found_ssim - ssim).abs() <= tolerance, "{from} to {to}: {found_ssim}, not {ssim}");
         }
         assert_eq!(Some(&report.model), baselines.copy.as_ref());
-        println!("{}", mri_eval::report::Report { directions: vec![report], failed: vec![] });
+        println!("{}", mri_eval::report::Report { directions: vec![report], failed: vec![] }.table());
     }
 }

@@ -1,0 +1,118 @@
+//! `mri-cli evaluate`: a model against true pairs and against methods that know no anatomy.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use mri_data::image::Image;
+
+use crate::dataset::Dataset;
+use crate::device::DeviceChoice;
+use crate::evaluation::{Evaluation, TrainingData, evaluate_cases};
+use crate::exit::SomeFailed;
+use crate::pairs::{read_images, read_pairs};
+use crate::run_folder::RunFolder;
+use crate::stdout::outln;
+use crate::translator::Translator;
+use crate::{evaluation_page, whole_file};
+
+/// Measure a model on true pairs, beside copying, inverting, histogram matching and two oracles
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run folder or model file
+    #[arg(long, value_name = "RUN|FILE")]
+    model: PathBuf,
+    /// True pairs: a CSV with one column a domain (t1,t2) and perhaps `subject`; paths relative to it
+    #[arg(long, value_name = "CSV")]
+    pairs: PathBuf,
+    /// Pairs of the training part, to fit the baselines on [default: what the run was trained on, else the other
+    /// subjects of --pairs]
+    #[arg(long, value_name = "CSV")]
+    train_pairs: Option<PathBuf>,
+    /// Write every number, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write evaluation.html, the table with pictures, into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Replace files that exist
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let page = args.report.as_ref().map(|folder| folder.join("evaluation.html"));
+    for file in args.json.iter().chain(&page) {
+        if file.exists() && !args.overwrite {
+            bail!("{} exists; --overwrite replaces it", file.display());
+        }
+    }
+    let translator = Translator::load(&args.model, &args.device.open()?)?;
+    let domains = translator.domains();
+    let pairs = read_pairs(&args.pairs, domains)?;
+    let training = training_data(&args, domains)?;
+    let total = pairs.len();
+    let evaluation = evaluate_cases(
+        domains,
+        |image: &Image, to: &str| translator.translate(image, to),
+        pairs,
+        training.as_ref(),
+    )?;
+    say_what_was_fitted_on_the_cases(&evaluation);
+
+    if let Some(file) = &args.json {
+        whole_file::write_text(file, &(serde_json::to_string_pretty(&evaluation.report)? + "\n"))?;
+    }
+    if let Some(file) = &page {
+        whole_file::write_text(file, &evaluation_page::page(&evaluation)?)?;
+    }
+    outln!("{}", evaluation.report.table())?;
+    for failed in &evaluation.report.failed {
+        eprintln!("{}: {}: {}", args.pairs.display(), failed.name, failed.reason);
+    }
+    match evaluation.report.failed.len() {
+        0 => Ok(()),
+        failed => Err(SomeFailed { failed, total }.into()),
+    }
+}
+
+/// The pairs that the user names, else the training data of the run, where they still are.
+fn training_data(args: &Args, domains: [&str; 2]) -> Result<Option<TrainingData>> {
+    if let Some(csv) = &args.train_pairs {
+        return Ok(Some(training_pairs(csv, domains)?));
+    }
+    if !args.model.is_dir() {
+        return Ok(None);
+    }
+    let of_run = || -> Result<TrainingData> {
+        let (_, config) = RunFolder::open(&args.model)?;
+        Dataset::prepare(&config)?.for_baselines(&config)
+    };
+    match of_run() {
+        Ok(training) => Ok(Some(training)),
+        Err(error) => {
+            eprintln!("warning: the training data of {} cannot be read: {error:#}", args.model.display());
+            Ok(None)
+        }
+    }
+}
+
+/// Training pairs serve every baseline; the histogram match sees them as two unpaired sets.
+fn training_pairs(csv: &Path, domains: [&str; 2]) -> Result<TrainingData> {
+    let pairs = read_images(csv, &domains.map(str::to_owned)).context("--train-pairs")?;
+    let (t1, t2) = pairs.iter().cloned().unzip();
+    Ok(TrainingData { origin: format!("{} pairs of {}", pairs.len(), csv.display()), t1, t2, pairs })
+}
+
+fn say_what_was_fitted_on_the_cases(evaluation: &Evaluation) {
+    let Some(fitted_on) = evaluation.report.directions.first().map(|report| &report.fitted_on) else {
+        return;
+    };
+    for (baselines, origin) in [("histogram", &fitted_on.histogram), ("lut and retrieval", &fitted_on.lut)] {
+        if origin.starts_with("the other") || origin.starts_with("the cases") {
+            eprintln!("note: no training data for {baselines}: fitted on {origin} of each case");
+        }
+    }
+}
