@@ -1,0 +1,305 @@
+//! A folder of phantom slices for unpaired training, with exact pairs to validate and test on.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+use rand::{Rng, RngExt};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Acquisition, PhantomSlice, SliceGrid, Subject, description::Description};
+use crate::image::{BitDepth, Format, Image, encode_image};
+use crate::{DataError, random::stream};
+
+pub(crate) const DESCRIPTION_FILE: &str = "phantom.json";
+
+/// What to generate. The default is the data of the quick training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatasetOptions {
+    /// Seed of all subjects.
+    pub seed: u64,
+    /// Subjects that give T1-weighted training slices; as many others give T2-weighted ones.
+    pub train_subjects: usize,
+    /// Subjects for choosing the best checkpoint.
+    pub validation_subjects: usize,
+    /// Subjects for the final measurement.
+    pub test_subjects: usize,
+    /// Slices of each subject, evenly spaced over the levels.
+    pub slices_per_subject: usize,
+    /// Side of the square images, in pixels; the field is 224 mm.
+    pub size_px: usize,
+    /// Lowest and highest level, in mm above the commissures. The phantom has no orbits, temporal poles or
+    /// cerebellum, so levels below 2 mm are not anatomical; the vertex is near 75 mm.
+    pub levels_mm: [f32; 2],
+    /// Whether the subjects have lesions.
+    pub lesions: Lesions,
+    /// Noise and sensitivity field.
+    pub acquisition: Acquisition,
+}
+
+/// Whether the subjects of a data set have lesions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lesions {
+    /// All are healthy.
+    #[default]
+    Absent,
+    /// All have lesions, and lesion masks are written.
+    Present,
+}
+
+/// What to do with a data set that is in the folder already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Fail and leave it.
+    Refuse,
+    /// Put the new one in its place once that is whole.
+    Replace,
+}
+
+impl Default for DatasetOptions {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            train_subjects: 12,
+            validation_subjects: 2,
+            test_subjects: 4,
+            slices_per_subject: 8,
+            size_px: 128,
+            levels_mm: [4.0, 60.0],
+            lesions: Lesions::Absent,
+            acquisition: Acquisition { noise_percent: 1.0, bias_percent: 10.0 },
+        }
+    }
+}
+
+/// Writes a data set at `dir`, whole or not at all.
+///
+/// ```text
+/// phantom.json                        options, sequences, tissues and their label values
+/// train/t1/  train/t2/                unpaired: slices of different subjects
+/// train/pairs.csv  train_partners/    the other contrast of each, for baselines that may see pairs
+/// validation/  test/                  {t1,t2,labels[,lesions]}/ and pairs.csv, of subjects that are in no other part
+/// ```
+///
+/// Images are 8-bit PNG, named `subject-003_slice-041.png` by subject and level in mm. Grey values mean the same signal
+/// in all of them. `labels/` holds [`Tissue::label`](super::Tissue::label) values, `lesions/` 0 or 255.
+///
+/// # Errors
+/// [`DataError::Setting`] for options that give no slices, [`DataError::Exists`] if `dir` is not empty and may not be
+/// replaced (with [`Existing::Replace`] that is a folder that is no phantom data set), [`DataError::Io`] if a file
+/// cannot be written.
+pub fn write_dataset(dir: &Path, options: &DatasetOptions, existing: Existing) -> Result<(), DataError> {
+    options.check()?;
+    let occupied = is_occupied(dir)?;
+    if occupied && (existing == Existing::Refuse || !dir.join(DESCRIPTION_FILE).is_file()) {
+        return Err(DataError::Exists { path: dir.to_owned() });
+    }
+    let parent = match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(|error| DataError::io(parent, "create", error))?;
+    let beside = |prefix: &str| {
+        let made = tempfile::Builder::new().prefix(prefix).tempdir_in(parent);
+        made.map_err(|error| DataError::io(dir, "write", error))
+    };
+    let staging = beside(".phantom-partial-")?;
+    let whole = staging.path().join("whole");
+    write_parts(&whole, options)?;
+
+    let replaced = beside(".phantom-replaced-")?;
+    let aside = replaced.path().join("old");
+    if dir.symlink_metadata().is_ok() {
+        fs::rename(dir, &aside).map_err(|error| DataError::io(dir, "replace", error))?;
+    }
+    fs::rename(&whole, dir).map_err(|error| {
+        // Put back what was there.
+        let _ = fs::rename(&aside, dir);
+        DataError::io(dir, "write", error)
+    })
+}
+
+/// Whether `dir` holds exactly the data set that these options give with this version of the phantom.
+pub fn holds_dataset(dir: &Path, options: &DatasetOptions) -> bool {
+    let text = fs::read_to_string(dir.join(DESCRIPTION_FILE)).ok();
+    let found = text.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    found.is_some() && found == serde_json::to_value(Description::new(options)).ok()
+}
+
+fn is_occupied(dir: &Path) -> Result<bool, DataError> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(DataError::io(dir, "read", error)),
+    }
+}
+
+impl DatasetOptions {
+    fn check(&self) -> Result<(), DataError> {
+        let refuse = |setting, reason: &str| Err(DataError::Setting { setting, reason: reason.to_owned() });
+        let [lowest_mm, highest_mm] = self.levels_mm;
+        if self.train_subjects == 0 {
+            return refuse("train_subjects", "there must be at least one");
+        }
+        if self.slices_per_subject == 0 {
+            return refuse("slices_per_subject", "there must be at least one");
+        }
+        if !(16..=4096).contains(&self.size_px) {
+            return refuse("size_px", "must be 16 to 4096");
+        }
+        if !(lowest_mm >= 0.0 && highest_mm <= 70.0 && lowest_mm < highest_mm) {
+            return refuse("levels_mm", "must be two increasing levels from 0 to 70");
+        }
+        if (highest_mm - lowest_mm) < self.slices_per_subject as f32 {
+            return refuse("slices_per_subject", "more than one slice for each mm of levels_mm");
+        }
+        Ok(())
+    }
+
+    fn subject(&self, number: usize) -> Subject {
+        let seed = stream(self.seed, "phantom subject", number as u64).next_u64();
+        match self.lesions {
+            Lesions::Absent => Subject::new(seed),
+            Lesions::Present => Subject::with_lesions(seed),
+        }
+    }
+
+    /// Levels (whole mm) of one subject: evenly spaced, and shifted from subject to subject so that all occur.
+    fn levels_mm(&self, number: usize) -> impl Iterator<Item = u32> {
+        let [lowest_mm, highest_mm] = self.levels_mm;
+        let step_mm = (highest_mm - lowest_mm) / self.slices_per_subject as f32;
+        let shift: f32 = stream(self.seed, "phantom levels", number as u64).random_range(0.0..1.0);
+        (0..self.slices_per_subject).map(move |i| (lowest_mm + step_mm * (i as f32 + shift)).floor() as u32)
+    }
+}
+
+/// Where the images of a part go, relative to the data set.
+struct Part {
+    first: usize,
+    subjects: usize,
+    csv: &'static str,
+    t1: &'static str,
+    t2: &'static str,
+    truth: Option<&'static str>,
+}
+
+fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
+    let DatasetOptions { train_subjects, validation_subjects, test_subjects, .. } = *options;
+    let mut next = 1;
+    let mut part = |subjects, csv, t1, t2, truth| {
+        let first = next;
+        next += subjects;
+        Part { first, subjects, csv, t1, t2, truth }
+    };
+    let parts = [
+        part(train_subjects, "train/pairs.csv", "train/t1", "train_partners/t2", None),
+        part(train_subjects, "train/pairs.csv", "train_partners/t1", "train/t2", None),
+        part(
+            validation_subjects,
+            "validation/pairs.csv",
+            "validation/t1",
+            "validation/t2",
+            Some("validation"),
+        ),
+        part(test_subjects, "test/pairs.csv", "test/t1", "test/t2", Some("test")),
+    ];
+    let jobs: Vec<(&Part, usize)> = parts
+        .iter()
+        .flat_map(|part| (part.first..part.first + part.subjects).map(move |n| (part, n)))
+        .collect();
+    for (part, _) in &jobs {
+        for folder in part.folders(options.lesions) {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(|error| DataError::io(&folder, "create", error))?;
+        }
+    }
+    let rows: Vec<Vec<String>> = jobs
+        .par_iter()
+        .map(|&(part, number)| part.write_subject(root, options, number))
+        .collect::<Result<_, DataError>>()?;
+
+    for csv in ["train/pairs.csv", "validation/pairs.csv", "test/pairs.csv"] {
+        let lines: Vec<&str> = jobs
+            .iter()
+            .zip(&rows)
+            .filter(|((part, _), _)| part.csv == csv)
+            .flat_map(|(_, rows)| rows.iter().map(String::as_str))
+            .collect();
+        if !lines.is_empty() {
+            write_synced(&root.join(csv), format!("t1,t2,subject\n{}", lines.concat()).as_bytes())?;
+        }
+    }
+    let description = serde_json::to_string_pretty(&Description::new(options))
+        .map_err(|error| DataError::io(root, "describe", error.into()))?;
+    write_synced(&root.join(DESCRIPTION_FILE), (description + "\n").as_bytes())
+}
+
+impl Part {
+    fn folders(&self, lesions: Lesions) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = vec![self.t1.into(), self.t2.into()];
+        if let Some(part) = self.truth {
+            folders.push(Path::new(part).join("labels"));
+            if lesions == Lesions::Present {
+                folders.push(Path::new(part).join("lesions"));
+            }
+        }
+        folders
+    }
+
+    /// Writes all slices of one subject and gives its lines of the table of pairs.
+    fn write_subject(
+        &self,
+        root: &Path,
+        options: &DatasetOptions,
+        number: usize,
+    ) -> Result<Vec<String>, DataError> {
+        let subject = options.subject(number);
+        let grid = SliceGrid::square(options.size_px);
+        let name = format!("subject-{number:03}");
+        let line = |level| {
+            let file = format!("{name}_slice-{level:03}.png");
+            let slice = subject.scan(level as f32, &grid, &options.acquisition);
+            self.write_slice(root, options.lesions, &file, &slice)?;
+            let from_csv = |folder: &str| match folder.split_once('/') {
+                Some((part, rest)) if self.csv.starts_with(&format!("{part}/")) => format!("{rest}/{file}"),
+                _ => format!("../{folder}/{file}"),
+            };
+            Ok(format!("{},{},{name}\n", from_csv(self.t1), from_csv(self.t2)))
+        };
+        options.levels_mm(number).map(line).collect()
+    }
+
+    fn write_slice(
+        &self,
+        root: &Path,
+        lesions: Lesions,
+        file: &str,
+        slice: &PhantomSlice,
+    ) -> Result<(), DataError> {
+        let write = |folder: &Path, pixels: Array2<f32>| {
+            let path = root.join(folder).join(file);
+            let bytes = encode_image(&Image { pixels, depth: BitDepth::Eight }, Format::Png)
+                .map_err(|problem| DataError::image(path.display().to_string(), problem))?;
+            write_synced(&path, &bytes)
+        };
+        write(Path::new(self.t1), &slice.t1 * 255.0)?;
+        write(Path::new(self.t2), &slice.t2 * 255.0)?;
+        if let Some(part) = self.truth {
+            write(&Path::new(part).join("labels"), slice.labels.mapv(f32::from))?;
+            if lesions == Lesions::Present {
+                write(&Path::new(part).join("lesions"), slice.lesions.mapv(|l| 255.0 * f32::from(l)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let written =
+        File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| DataError::io(path, "write", error))
+}
