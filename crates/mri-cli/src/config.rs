@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use mri_cyclegan::{LossConfig, TrainConfig};
-use mri_data::{augment::AugmentConfig, geometry::Fit, normalize::Normalization, split::Split};
+use mri_data::{augment::AugmentConfig, geometry::Fit, normalize::Normalization, phantom::DatasetOptions, split::Split};
 use mri_unet::{GeneratorConfig, PatchGanConfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,10 @@ pub struct DataConfig {
     pub normalization: Normalization,
     pub split: Split,
     pub augment: AugmentConfig,
-    pub phantom: PhantomConfig,
+    /// The subjects that training uses where no data are given.
+    pub phantom: DatasetOptions,
+    /// Where they are kept; made when missing.
+    pub phantom_path: PathBuf,
 }
 
 impl Default for DataConfig {
@@ -59,7 +62,8 @@ impl Default for DataConfig {
             normalization: Normalization::default(),
             split: Split::default(),
             augment: AugmentConfig::default(),
-            phantom: PhantomConfig::default(),
+            phantom: DatasetOptions::default(),
+            phantom_path: "data/phantom".into(),
         }
     }
 }
@@ -78,23 +82,6 @@ impl Size {
             Size::Side(side) => [side, side],
             Size::HeightWidth(size) => size,
         }
-    }
-}
-
-/// The built-in subjects that training uses where no data are given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PhantomConfig {
-    /// Where they are kept; made when missing.
-    pub path: PathBuf,
-    /// Subjects whose T1 is trained on, and as many others whose T2 is.
-    pub subjects: usize,
-    pub seed: u64,
-}
-
-impl Default for PhantomConfig {
-    fn default() -> Self {
-        Self { path: "data/phantom".into(), subjects: 12, seed: 0 }
     }
 }
 
@@ -135,13 +122,14 @@ impl Config {
         for setting in settings {
             apply_setting(&mut table, setting)?;
         }
-        let mut config: Config =
+        let config: Config =
             serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|e| describe(&e))?;
         config.check()?;
-        Ok(std::mem::take(&mut config))
+        Ok(config)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Refuses values that no training can work with, by name.
+    pub fn check(&self) -> Result<()> {
         self.train.check()?;
         self.loss.check()?;
         let [height, width] = self.data.size.height_width_px();

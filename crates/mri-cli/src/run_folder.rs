@@ -18,6 +18,17 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes a new one; what exists and is not empty is refused.
     pub fn create(path: &Path, config: &Config) -> Result<Self> {
+        Self::check_vacant(path)?;
+        let run = Self { path: path.to_path_buf() };
+        for folder in [run.checkpoints(), run.samples()] {
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
+        }
+        run.write_config(config)?;
+        Ok(run)
+    }
+
+    /// Refuses a path where something is.
+    pub fn check_vacant(path: &Path) -> Result<()> {
         if path.exists() {
             let mut entries = fs::read_dir(path).with_context(|| path.display().to_string())?;
             if entries.next().is_some() {
@@ -25,12 +36,7 @@ impl RunFolder {
                 bail!("{path}: not empty; go on with it by --resume {path}, or give another --out");
             }
         }
-        let run = Self { path: path.to_path_buf() };
-        for folder in [run.checkpoints(), run.samples()] {
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
-        }
-        run.write_config(config)?;
-        Ok(run)
+        Ok(())
     }
 
     /// Opens one that a training left, with its configuration.

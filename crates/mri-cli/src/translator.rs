@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
-use mri_cyclegan::{Metadata, Translators, load_translators};
+use mri_cyclegan::{CycleGan, Translators, load_translators};
 use mri_data::{
     geometry::{Canvas, Fit},
     image::{BitDepth, Image},
@@ -12,20 +12,14 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What a model file says of the images that it was trained on: [`Metadata::data`].
+/// What a model file says of the images that it was trained on: [`mri_cyclegan::Metadata::data`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataSettings {
     pub canvas: Canvas,
     /// Of the domains A and B, fitted on the training images.
-    pub domains: [DomainSettings; 2],
+    pub normalizers: [Normalizer; 2],
     /// Hash of the manifest of the training images.
     pub manifest_sha256: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DomainSettings {
-    pub normalizer: Normalizer,
-    pub depth: BitDepth,
 }
 
 /// Air, in network units.
@@ -34,7 +28,7 @@ pub const AIR: f32 = -1.;
 /// Two generators with everything needed to go from file values to file values.
 pub struct Translator {
     translators: Translators,
-    pub metadata: Metadata,
+    domains: [String; 2],
     settings: DataSettings,
     device: Device,
 }
@@ -44,19 +38,24 @@ impl Translator {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file(path)?;
         let (translators, metadata) = load_translators(&file, device)?;
-        let settings = serde_json::from_value(metadata.data.clone())
+        let settings = serde_json::from_value(metadata.data)
             .with_context(|| format!("{}: no image settings of this program", file.display()))?;
-        Ok(Self { translators, metadata, settings, device: device.clone() })
+        Ok(Self { translators, domains: metadata.domains, settings, device: device.clone() })
     }
 
-    /// A translator over generators in memory.
-    pub fn new(translators: Translators, metadata: Metadata, settings: DataSettings, device: &Device) -> Self {
-        Self { translators, metadata, settings, device: device.clone() }
+    /// The generators of a model in training; what the training changes shows at once.
+    pub fn of_training(model: &CycleGan, domains: &[String; 2], settings: &DataSettings) -> Result<Self> {
+        Ok(Self {
+            translators: model.translators()?,
+            domains: domains.clone(),
+            settings: settings.clone(),
+            device: model.device().clone(),
+        })
     }
 
     /// Names of the two domains.
     pub fn domains(&self) -> [&str; 2] {
-        self.metadata.domains.each_ref().map(String::as_str)
+        self.domains.each_ref().map(String::as_str)
     }
 
     /// Index of the domain called `name`.
@@ -77,15 +76,13 @@ impl Translator {
 
     /// File values to network units, by the normalization of the image's `domain`.
     pub fn to_unit(&self, image: &Image, domain: usize) -> Result<Array2<f32>> {
-        let map = self.settings.domains[domain].normalizer.map_for(image)?;
-        Ok(image.pixels.mapv(|v| map.to_unit(v)))
+        Ok(self.settings.normalizers[domain].map_for(image)?.unit_image(&image.pixels))
     }
 
     /// Network units to file values, by the training set's own map of `domain`, never by the image's range.
     pub fn from_unit(&self, unit: &Array2<f32>, domain: usize, depth: BitDepth) -> Array2<f32> {
-        let DomainSettings { normalizer, depth: trained } = &self.settings.domains[domain];
-        let scale = depth.max_value() / trained.max_value();
-        unit.mapv(|v| (normalizer.typical().from_unit(v) * scale).clamp(0., depth.max_value()))
+        let map = self.settings.normalizers[domain].output_map(depth);
+        unit.mapv(|v| map.from_unit(v).clamp(0., depth.max_value()))
     }
 
     /// Translates network units to domain `to`, at the size of the input.
@@ -96,7 +93,7 @@ impl Translator {
             canvas.height_px = canvas.height_px.max(height);
             canvas.width_px = canvas.width_px.max(width);
         }
-        let placement = canvas.place((height, width))?;
+        let placement = canvas.place((height, width));
         let input = placement.forward(unit, AIR);
         let output = self.run_network(&input, to)?;
         Ok(placement.inverse(&output, AIR))

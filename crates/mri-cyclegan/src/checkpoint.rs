@@ -94,7 +94,16 @@ impl CheckpointFolder {
             average: model.average.is_some(),
             pool_images: [model.pool_a.images().len(), model.pool_b.images().len()],
         };
-        write(&self.last(), &self.metadata(model, Some(training)), &tensors)
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            domains: self.domains.clone(),
+            generator: model.architecture.generator.clone(),
+            seed: model.seed,
+            step: model.steps,
+            training: Some(training),
+            data: self.data.clone(),
+        };
+        write(&self.last(), &metadata, &tensors)
     }
 
     /// Makes the last state the best.
@@ -104,22 +113,6 @@ impl CheckpointFolder {
         atomically(&self.best(), |file| std::io::copy(&mut source, file).map(|_| ()))
     }
 
-    /// Writes the translating generators alone.
-    pub fn save_model(&self, model: &CycleGan, path: &Path) -> Result<()> {
-        write(path, &self.metadata(model, None), &model.translating().to_tensors()?)
-    }
-
-    fn metadata(&self, model: &CycleGan, training: Option<TrainingState>) -> Metadata {
-        Metadata {
-            format_version: FORMAT_VERSION,
-            domains: self.domains.clone(),
-            generator: model.architecture.generator.clone(),
-            seed: model.seed,
-            step: model.steps,
-            training,
-            data: self.data.clone(),
-        }
-    }
 }
 
 const AVERAGE: &str = "average";
@@ -192,27 +185,39 @@ pub fn resume(model: &mut CycleGan, path: &Path) -> Result<Progress> {
 
 /// Reads the translating generators and what the file says of itself, from a model file or a checkpoint.
 pub fn load_translators(path: &Path, device: &Device) -> Result<(Translators, Metadata)> {
+    let (tensors, metadata) = translating_tensors(path, device)?;
+    let parameters = Parameters::from_tensors(tensors, device)?;
+    let translators = Translators::from_parameters(&metadata.generator, &parameters)
+        .map_err(|e| Error::checkpoint(path, format!("does not hold the networks that it names: {e}")))?;
+    Ok((translators, metadata))
+}
+
+/// Writes the translating generators of `checkpoint` alone as the file `model`.
+pub fn export_model(checkpoint: &Path, model: &Path) -> Result<()> {
+    let (tensors, metadata) = translating_tensors(checkpoint, &Device::Cpu)?;
+    write(model, &Metadata { training: None, ..metadata }, &tensors)
+}
+
+/// The generators' moving average, or where there is none the generators.
+fn translating_tensors(path: &Path, device: &Device) -> Result<(BTreeMap<String, Tensor>, Metadata)> {
     let file = TensorFile::read(path)?;
     let metadata = file.metadata()?;
     let prefix = match &metadata.training {
         Some(training) if training.average => format!("{AVERAGE}."),
         _ => String::new(),
     };
-    let tensors: BTreeMap<_, _> = file
+    let is_generator = |name: &str| {
+        [crate::cyclegan::GENERATOR_AB, crate::cyclegan::GENERATOR_BA]
+            .iter()
+            .any(|generator| name.strip_prefix(generator).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let tensors = file
         .tensors(device)?
         .into_iter()
-        .filter_map(|(name, tensor)| {
-            let name = name.strip_prefix(&prefix)?;
-            let wanted = [crate::cyclegan::GENERATOR_AB, crate::cyclegan::GENERATOR_BA]
-                .iter()
-                .any(|generator| name.strip_prefix(generator).is_some_and(|rest| rest.starts_with('.')));
-            wanted.then(|| (name.to_string(), tensor))
-        })
+        .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_string(), tensor)))
+        .filter(|(name, _)| is_generator(name))
         .collect();
-    let parameters = Parameters::from_tensors(tensors, device)?;
-    let translators = Translators::from_parameters(&metadata.generator, &parameters)
-        .map_err(|e| Error::checkpoint(path, format!("does not hold the networks that it names: {e}")))?;
-    Ok((translators, metadata))
+    Ok((tensors, metadata))
 }
 
 /// What the file at `path` says of itself.

@@ -31,6 +31,9 @@ pub enum Error {
     /// The source of training batches failed or gave none.
     #[error("training data: {0}")]
     Data(String),
+    /// The validation or an observer failed.
+    #[error(transparent)]
+    Outside(Box<dyn std::error::Error + Send + Sync>),
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -13,7 +13,7 @@ mod train;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{
-    CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, load_translators, read_metadata,
+    CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, export_model, load_translators, read_metadata,
     resume,
 };
 pub use config::{LossConfig, TrainConfig};

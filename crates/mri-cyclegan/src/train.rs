@@ -1,9 +1,10 @@
 //! The training loop.
 
-use crate::{CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig, Translators};
+use crate::{CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
@@ -30,8 +31,8 @@ pub struct StepEvent {
 pub struct Validation {
     /// What `best` is chosen by; higher is better.
     pub score: f64,
-    /// Every figure by its name.
-    pub figures: std::collections::BTreeMap<String, f64>,
+    /// Every figure, by what is judged (`t1_to_t2`), then by the figure's name (`ssim`).
+    pub figures: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// One finished epoch.
@@ -85,11 +86,11 @@ pub trait Observer {
     /// A step is done.
     fn step_done(&mut self, event: &StepEvent) -> Result<()>;
     /// An epoch is done and not yet saved.
-    fn epoch_done(&mut self, event: &EpochEvent, translators: &Translators) -> Result<()>;
+    fn epoch_done(&mut self, event: &EpochEvent) -> Result<()>;
 }
 
-/// Judges the translators on validation cases; `None` where there are none.
-pub type Validate<'a> = dyn FnMut(&Translators) -> Result<Option<Validation>> + 'a;
+/// Judges the model as it is now, through a view such as [`CycleGan::translators`]; `None` where it cannot.
+pub type Validate<'a> = dyn FnMut() -> Result<Option<Validation>> + 'a;
 
 /// All that a training needs beside the model.
 pub struct Training<'a> {
@@ -114,7 +115,6 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
     if steps_per_epoch == 0 {
         return Err(Error::Data("an epoch has no batch".into()));
     }
-    let translators = model.translators()?;
 
     while progress.epoch < config.epochs {
         let mut epoch = batches.epoch(progress.epoch, progress.step_in_epoch)?;
@@ -150,12 +150,12 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
         progress.step_in_epoch = 0;
 
         let due = progress.epoch.is_multiple_of(config.validate_every) || progress.epoch == config.epochs;
-        let validation = if due { validate(&translators)? } else { None };
+        let validation = if due { validate()? } else { None };
         let is_best = validation.as_ref().is_some_and(|v| progress.best.is_none_or(|best| v.score > best));
         if is_best {
             progress.best = validation.as_ref().map(|v| v.score);
         }
-        observer.epoch_done(&EpochEvent { epoch: progress.epoch, validation, is_best }, &translators)?;
+        observer.epoch_done(&EpochEvent { epoch: progress.epoch, validation, is_best })?;
         checkpoints.save_last(model, progress)?;
         if is_best {
             checkpoints.copy_last_to_best()?;

@@ -1,0 +1,262 @@
+//! `mri-cli train`: load, construct, resume, train, measure.
+
+use crate::{
+    config::Config,
+    dataset::{Dataset, LoaderBatches, with_phantom},
+    device::DeviceChoice,
+    pairs, plot, progress_gif, report,
+    run_folder::{MetricsLog, RunFolder},
+    stdout::outln,
+    translator::Translator,
+    validation::{Cases, MOST_UNPAIRED, validate},
+    whole_file,
+    witness::{Exhibit, Witness, bar, outside},
+};
+use anyhow::{Context, Result, bail};
+use candle_core::Device;
+use mri_cyclegan::{
+    Architecture, Batches, CheckpointFolder, CycleGan, Outcome, Progress, Training, export_model, resume, train,
+};
+use mri_data::{image::Image, manifest::Slice};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Instant,
+};
+
+/// Train a model, on the built-in phantom or on your images
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A preset (quick, quality, seed) or a TOML file
+    #[arg(long, value_name = "FILE|PRESET", default_value = "quick")]
+    config: String,
+    /// Image, folder or zip archive of the first domain (without both: the phantom)
+    #[arg(long, value_name = "PATH", requires = "t2", conflicts_with = "resume")]
+    t1: Option<PathBuf>,
+    /// The same of the second domain
+    #[arg(long, value_name = "PATH", requires = "t1", conflicts_with = "resume")]
+    t2: Option<PathBuf>,
+    /// Run folder to make [default: the next free runs/CONFIG-NNN]
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    out: Option<PathBuf>,
+    /// Run folder to go on with, from its last checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "set", "seed"])]
+    resume: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Every random number follows from it
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Epochs at which to stop
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Override one setting of the configuration, such as train.lr=1e-4
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let device = args.device.open()?;
+    let (run, config, progress) = match &args.resume {
+        Some(path) => reopen(path, args.epochs)?,
+        None => begin(&args)?,
+    };
+    let dataset = Dataset::prepare(&config)?;
+    let cases = validation_cases(&config, &dataset)?;
+    let checkpoints = CheckpointFolder {
+        path: run.checkpoints(),
+        domains: config.data.domains.clone(),
+        data: serde_json::to_value(&dataset.settings)?,
+    };
+
+    let architecture = Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
+    let mut model = CycleGan::new(&architecture, &config.loss, &config.train, config.seed, &device)?;
+    let mut progress = match progress {
+        Resumption::Fresh => Progress::default(),
+        Resumption::FromLast => {
+            check_data_unchanged(&checkpoints, &dataset)?;
+            resume(&mut model, &checkpoints.last())?
+        }
+    };
+    whole_file::write_text(&run.manifest(), &serde_json::to_string_pretty(&dataset.manifest)?)?;
+
+    let batches = LoaderBatches { loader: &dataset.loader, batch: config.train.batch, device: &device };
+    let translator = Translator::of_training(&model, &checkpoints.domains, &dataset.settings)?;
+    let steps = (config.train.epochs * batches.steps_per_epoch()) as u64;
+    announce(&run, &config, &dataset, steps, &device);
+    let stop = stop_on_interrupt()?;
+    let started = Instant::now();
+    let mut witness = Witness {
+        run: &run,
+        log: MetricsLog::open(&run, model.steps(), progress.epoch)?,
+        bar: bar(steps, model.steps()),
+        translator: &translator,
+        exhibits: exhibits(&config, &cases),
+        panels_every: config.output.panels_every,
+        epochs: config.train.epochs,
+        started,
+    };
+    let mut judge = || validate(&translator, &cases).map(Some).map_err(outside);
+    let outcome = train(
+        &mut model,
+        &mut progress,
+        Training {
+            config: &config.train,
+            batches: &batches,
+            validate: &mut judge,
+            observer: &mut witness,
+            checkpoints: &checkpoints,
+            stop: &stop,
+        },
+    );
+    witness.bar.finish_and_clear();
+    match outcome? {
+        Outcome::Stopped => {
+            eprintln!("stopped and saved after step {} of {steps}", model.steps());
+            outln!("go on with: mri-cli train --resume {}", run.path.display())
+        }
+        Outcome::Finished => {
+            eprintln!("trained {} steps in {:.0} s", model.steps(), started.elapsed().as_secs_f64());
+            finish(&run, &config, &dataset, &checkpoints, &cases, &device)
+        }
+    }
+}
+
+enum Resumption {
+    Fresh,
+    FromLast,
+}
+
+fn begin(args: &Args) -> Result<(RunFolder, Config, Resumption)> {
+    let mut config = Config::load(&args.config, &args.set)?;
+    if let (Some(t1), Some(t2)) = (&args.t1, &args.t2) {
+        (config.data.t1, config.data.t2) = (Some(t1.clone()), Some(t2.clone()));
+    }
+    config.seed = args.seed.unwrap_or(config.seed);
+    config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
+    config.check()?;
+    let name = Path::new(&args.config).file_stem().and_then(|name| name.to_str()).unwrap_or("run");
+    let out = args.out.clone().unwrap_or_else(|| RunFolder::next_free(name));
+    RunFolder::check_vacant(&out)?;
+    let config = with_phantom(config)?;
+    Ok((RunFolder::create(&out, &config)?, config, Resumption::Fresh))
+}
+
+fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resumption)> {
+    let (run, mut config) = RunFolder::open(path)?;
+    if let Some(epochs) = epochs {
+        config.train.epochs = epochs;
+        config.check()?;
+        run.write_config(&config)?;
+    }
+    let saved = run.checkpoints().join("last.safetensors");
+    let resumption = if saved.exists() { Resumption::FromLast } else { Resumption::Fresh };
+    Ok((run, config, resumption))
+}
+
+fn check_data_unchanged(checkpoints: &CheckpointFolder, dataset: &Dataset) -> Result<()> {
+    let found = mri_cyclegan::read_metadata(&checkpoints.last())?.data;
+    if found != serde_json::to_value(&dataset.settings)? {
+        bail!(
+            "{}: made from other training data: the files have changed since",
+            checkpoints.last().display()
+        );
+    }
+    Ok(())
+}
+
+/// Pairs where the configuration names them, else held-out images, else training images.
+fn validation_cases(config: &Config, dataset: &Dataset) -> Result<Cases> {
+    if let Some(csv) = &config.data.validation_pairs {
+        return Ok(Cases::Paired(pairs::read_images(csv, &config.data.domains)?));
+    }
+    let held_out = dataset.held_out.iter().all(|slices| !slices.is_empty());
+    let [a, b] = if held_out { &dataset.held_out } else { &dataset.train };
+    Ok(Cases::Unpaired([read_evenly(a)?, read_evenly(b)?]))
+}
+
+/// At most [`MOST_UNPAIRED`] of `slices`, evenly.
+fn read_evenly(slices: &[Slice]) -> Result<Vec<Image>> {
+    let step = slices.len().div_ceil(MOST_UNPAIRED).max(1);
+    slices.iter().step_by(step).map(|slice| Ok(slice.source.read()?)).collect()
+}
+
+/// Half of the rows from A to B, half back.
+fn exhibits(config: &Config, cases: &Cases) -> Vec<Exhibit> {
+    let per_direction = config.output.panel_rows.div_ceil(2);
+    let spread = |n: usize| (0..per_direction.min(n)).map(move |i| (2 * i + 1) * n / (2 * per_direction.min(n)));
+    let mut exhibits = Vec::new();
+    for from in 0..2 {
+        match cases {
+            Cases::Paired(pairs) => exhibits.extend(spread(pairs.len()).map(|i| {
+                let (a, b) = &pairs[i];
+                let (image, target) = if from == 0 { (a, b) } else { (b, a) };
+                Exhibit { from, image: image.clone(), target: Some(target.clone()) }
+            })),
+            Cases::Unpaired(images) => exhibits.extend(
+                spread(images[from].len()).map(|i| Exhibit { from, image: images[from][i].clone(), target: None }),
+            ),
+        }
+    }
+    exhibits
+}
+
+fn announce(run: &RunFolder, config: &Config, dataset: &Dataset, steps: u64, device: &Device) {
+    let [a, b] = &config.data.domains;
+    let [slices_a, slices_b] = dataset.train.each_ref().map(Vec::len);
+    let [height, width] = config.data.size.height_width_px();
+    eprintln!(
+        "training {} on {slices_a} {a} and {slices_b} {b} slices at {height}x{width} px, {} epochs, {steps} steps, on {:?}",
+        run.path.display(),
+        config.train.epochs,
+        device.location(),
+    );
+}
+
+/// The first Ctrl-C (or SIGTERM) asks to save and end, the second ends at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nsaving after this step; interrupt again to end at once");
+    })
+    .context("cannot catch Ctrl-C")?;
+    Ok(stop)
+}
+
+/// The model file, the final measurement, the pictures, and where all of it lies.
+fn finish(
+    run: &RunFolder,
+    config: &Config,
+    dataset: &Dataset,
+    checkpoints: &CheckpointFolder,
+    cases: &Cases,
+    device: &Device,
+) -> Result<()> {
+    let chosen = match cases {
+        Cases::Paired(_) => checkpoints.best(),
+        Cases::Unpaired(_) => checkpoints.last(),
+    };
+    export_model(&chosen, &run.model())?;
+    if let Some(csv) = &config.data.test_pairs {
+        let translator = Translator::load(&run.model(), device)?;
+        let training = dataset.for_baselines(config)?;
+        let report = crate::evaluation::evaluate_pairs(&translator, csv, Some(&training))?;
+        whole_file::write_text(&run.evaluation(), &serde_json::to_string_pretty(&report)?)?;
+        outln!("{}", report.table())?;
+    }
+    let history = crate::history::read(&run.path)?;
+    plot::write(&run.path, &history)?;
+    progress_gif::write(&run.path)?;
+    report::write(&run.path)?;
+    let [_, b] = &config.data.domains;
+    let path = run.path.display();
+    outln!("run folder  {path}")?;
+    outln!("model       {}", run.model().display())?;
+    outln!("report      {path}/report.html")?;
+    outln!("translate   mri-cli translate --model {path} --to {b} -i IN -o OUT")
+}
