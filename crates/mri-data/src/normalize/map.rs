@@ -32,11 +32,12 @@ impl IntensityMap {
     /// As [`Self::new`] for knots that never decrease: those that do not rise clearly above the one before are left out,
     /// as quantized images give the same value at several percentiles.
     pub(super) fn through(knots: &[(f64, f64)]) -> Result<Self, DataError> {
-        let (Some(&first), Some(&last)) = (knots.first(), knots.last()) else { return Self::new(Vec::new()) };
+        let [first, interior @ .., last] = knots else { return Self::new(Vec::new()) };
+        let (first, last) = (*first, *last);
         let least = ((last.0 - first.0) * 1e-4, (last.1 - first.1) * 1e-4);
         let above = |low: (f64, f64), high: (f64, f64)| high.0 - low.0 > least.0 && high.1 - low.1 > least.1;
         let mut kept = vec![first];
-        for &knot in &knots[1..knots.len() - 1] {
+        for &knot in interior {
             if kept.last().is_some_and(|&before| above(before, knot)) && above(knot, last) {
                 kept.push(knot);
             }

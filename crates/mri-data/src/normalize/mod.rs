@@ -132,7 +132,7 @@ impl Normalization {
             Self::Percentile { low, high } if !(0.0 <= low && low < high && high <= 100.0) => {
                 Err(meaningless(format!("percentiles low {low} and high {high} must rise within 0 to 100")))
             }
-            Self::Nyul { low, high } if !(0.0 <= low && low < 10.0 && high > 90.0 && high <= 100.0) => {
+            Self::Nyul { low, high } if !((0.0..10.0).contains(&low) && high > 90.0 && high <= 100.0) => {
                 Err(meaningless(format!("low {low} must be within 0 to 10 and high {high} within 90 to 100")))
             }
             _ => Ok(()),
