@@ -9,15 +9,27 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod commands;
+mod config;
+mod dataset;
+mod device;
+mod evaluation;
+mod evaluation_page;
 mod exit;
 mod font;
 mod history;
+mod hub;
+mod pairs;
 mod pictures;
 mod plot;
 mod progress_gif;
+mod public_set;
 mod report;
+mod run_folder;
 mod stdout;
+mod translator;
+mod validation;
 mod whole_file;
+mod witness;
 
 /// Learn to translate MRI contrasts (T1 to T2 and back) from unpaired images, apply the model and measure it.
 ///
@@ -39,6 +51,10 @@ Synthetic images: research only, not for diagnosis.";
 
 #[derive(Subcommand)]
 enum Command {
+    Fetch(commands::fetch::Args),
+    Train(commands::train::Args),
+    Phantom(commands::phantom::Args),
+    Evaluate(commands::evaluate::Args),
     Inspect(commands::inspect::Args),
 }
 
@@ -46,6 +62,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
     exit::code(match cli.command {
+        Command::Fetch(args) => commands::fetch::run(args),
+        Command::Train(args) => commands::train::run(args),
+        Command::Phantom(args) => commands::phantom::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
     })
 }
@@ -59,9 +79,11 @@ fn log_to_stderr(verbosity: u8) {
     let filter = named.unwrap_or_else(|| {
         let ours = [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
         let level = ours[usize::from(verbosity).min(3)];
+        // What goes wrong inside a dependency comes back as an error; its own lines are for those who ask.
+        let others = if verbosity == 0 { LevelFilter::OFF } else { LevelFilter::WARN };
         ["mri_cli", "mri_data", "mri_unet", "mri_cyclegan", "mri_eval", "mri_kernels"]
             .into_iter()
-            .fold(Targets::new().with_default(LevelFilter::WARN), |targets, name| {
+            .fold(Targets::new().with_default(others), |targets, name| {
                 targets.with_target(name, level)
             })
     });
