@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use mri_data::image::Image;
+use mri_eval::report::Report;
 
 use crate::dataset::Dataset;
 use crate::device::DeviceChoice;
-use crate::evaluation::{Evaluation, TrainingData, evaluate_cases};
+use crate::evaluation::{TrainingData, evaluate_cases};
 use crate::exit::SomeFailed;
 use crate::pairs::{read_images, read_pairs};
 use crate::run_folder::RunFolder;
@@ -60,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
         pairs,
         training.as_ref(),
     )?;
-    say_what_was_fitted_on_the_cases(&evaluation);
+    say_what_was_fitted_on_the_cases(training.as_ref(), &evaluation.report);
 
     if let Some(file) = &args.json {
         whole_file::write_text(file, &(serde_json::to_string_pretty(&evaluation.report)? + "\n"))?;
@@ -106,13 +107,23 @@ fn training_pairs(csv: &Path, domains: [&str; 2]) -> Result<TrainingData> {
     Ok(TrainingData { origin: format!("{} pairs of {}", pairs.len(), csv.display()), t1, t2, pairs })
 }
 
-fn say_what_was_fitted_on_the_cases(evaluation: &Evaluation) {
-    let Some(fitted_on) = evaluation.report.directions.first().map(|report| &report.fitted_on) else {
-        return;
-    };
-    for (baselines, origin) in [("histogram", &fitted_on.histogram), ("lut and retrieval", &fitted_on.lut)] {
-        if origin.starts_with("the other") || origin.starts_with("the cases") {
-            eprintln!("note: no training data for {baselines}: fitted on {origin} of each case");
+fn say_what_was_fitted_on_the_cases(training: Option<&TrainingData>, report: &Report) {
+    let Some(fitted_on) = report.directions.first().map(|report| &report.fitted_on) else { return };
+    let has_images = training.is_some_and(|data| !data.t1.is_empty() && !data.t2.is_empty());
+    let has_pairs = training.is_some_and(|data| !data.pairs.is_empty());
+    if !has_images {
+        eprintln!("note: no training images: histogram is fitted, for each case, on {}", fitted_on.histogram);
+    }
+    if !has_pairs {
+        eprintln!(
+            "note: no training pairs: lut and retrieval are fitted, for each case, on {}",
+            fitted_on.lut
+        );
+        if report.directions.iter().flat_map(|direction| &direction.cases).any(|case| case.subject.is_none())
+        {
+            eprintln!(
+                "note: where those are neighbouring slices of one head, that flatters retrieval; name the subjects"
+            );
         }
     }
 }
