@@ -1,8 +1,8 @@
 //! Unpaired samples in a fixed order, made ahead of time on threads.
 
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use candle_core::{Device, Tensor};
@@ -61,7 +61,11 @@ impl UnpairedLoader {
         order.shuffle(&mut stream(self.seed, "order", epoch as u64));
         let plan = Arc::new(Plan { loader: self.clone(), order, epoch: epoch as u64 });
         let workers = self.threads.min(self.len());
-        Samples { remaining: 0..self.len(), queues: (0..workers).map(|first| queue(&plan, first, workers)).collect(), plan }
+        Samples {
+            remaining: 0..self.len(),
+            queues: (0..workers).map(|first| queue(&plan, first, workers)).collect(),
+            plan,
+        }
     }
 }
 
@@ -121,7 +125,9 @@ impl Iterator for Samples {
             return Some(self.plan.sample(item));
         }
         let taken = self.queues[item % self.queues.len()].recv();
-        Some(taken.unwrap_or_else(|_| Err(candle_core::Error::Msg(format!("the thread preparing sample {item} died")))))
+        Some(taken.unwrap_or_else(|_| {
+            Err(candle_core::Error::Msg(format!("the thread preparing sample {item} died")))
+        }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
