@@ -6,13 +6,16 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 
-/// Curves of a run, by name, points in ascending order of the x value.
+/// Curves by name, the points of each in ascending order of the x value.
+pub type Curves = BTreeMap<String, Vec<(f64, f64)>>;
+
+/// The curves of a run.
 #[derive(Debug, Default, PartialEq)]
 pub struct History {
     /// Loss terms over images seen.
-    pub losses: BTreeMap<String, Vec<(f64, f64)>>,
+    pub losses: Curves,
     /// Validation values over epochs; nested names are joined with a space (`t1_to_t2 ssim`).
-    pub validation: BTreeMap<String, Vec<(f64, f64)>>,
+    pub validation: Curves,
 }
 
 /// Reads the metrics of a run. No file is an empty history; a last line cut short is left out; of two records of the
@@ -55,7 +58,7 @@ fn insert(into: &mut BTreeMap<String, BTreeMap<u64, f64>>, name: &str, value: &V
     }
 }
 
-fn curves(points: BTreeMap<String, BTreeMap<u64, f64>>) -> BTreeMap<String, Vec<(f64, f64)>> {
+fn curves(points: BTreeMap<String, BTreeMap<u64, f64>>) -> Curves {
     let sorted = |by_x: BTreeMap<u64, f64>| by_x.into_iter().map(|(x, y)| (x as f64, y)).collect();
     points.into_iter().map(|(name, by_x)| (name, sorted(by_x))).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::history::History;
+use crate::history::{Curves, History};
 use crate::whole_file;
 
 mod axis;
@@ -32,7 +32,7 @@ pub fn svg(history: &History) -> String {
     if !history.losses.is_empty() {
         charts.push(chart("Losses", "images seen", &history.losses));
     }
-    let mut kinds: BTreeMap<&str, BTreeMap<String, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, Curves> = BTreeMap::new();
     for (name, points) in &history.validation {
         let (curve, kind) = name.rsplit_once(' ').unwrap_or((name, name));
         kinds.entry(kind).or_default().insert(curve.to_owned(), points.clone());
@@ -62,7 +62,7 @@ svg { --ink: #1a1a1a; --rule: #d8d8d8; --paper: #ffffff; font: 12px system-ui, s
 .raw { fill: none; stroke-width: 1; opacity: .25 }
 </style>";
 
-fn chart(title: &str, x_name: &str, curves: &BTreeMap<String, Vec<(f64, f64)>>) -> String {
+fn chart(title: &str, x_name: &str, curves: &Curves) -> String {
     let points = || curves.values().flatten();
     let x_axis = Axis::linear(points().map(|point| point.0), LEFT, WIDTH - RIGHT);
     let y_axis = Axis::fitting(points().map(|point| point.1), CHART_HEIGHT - BOTTOM, TOP);

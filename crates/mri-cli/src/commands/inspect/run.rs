@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{checkpoint, grouped};
-use crate::history;
+use crate::history::{self, Curves};
 
 #[derive(Serialize)]
 pub(super) struct Found {
@@ -36,10 +36,10 @@ const FILES: [&str; 9] = [
 
 pub(super) fn look(path: &Path) -> anyhow::Result<Found> {
     let history = history::read(path)?;
-    let last = |curves: &BTreeMap<String, Vec<(f64, f64)>>| -> BTreeMap<String, f64> {
+    let last = |curves: &Curves| -> BTreeMap<String, f64> {
         curves.iter().filter_map(|(name, points)| Some((name.clone(), points.last()?.1))).collect()
     };
-    let furthest = |curves: &BTreeMap<String, Vec<(f64, f64)>>| {
+    let furthest = |curves: &Curves| {
         curves.values().filter_map(|points| Some(points.last()?.0)).fold(0.0, f64::max) as u64
     };
     let bytes = |name: &&str| Some((name.to_string(), path.join(name).metadata().ok()?.len()));
