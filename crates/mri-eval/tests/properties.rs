@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const RANGE: Range = Range::EIGHT_BIT;
 
 fn image() -> impl Strategy<Value = Array2<f32>> {
-    (11_usize..24, 11_usize..24).prop_flat_map(|shape| pixels(shape))
+    (11_usize..24, 11_usize..24).prop_flat_map(pixels)
 }
 
 fn pixels(shape: (usize, usize)) -> impl Strategy<Value = Array2<f32>> {
