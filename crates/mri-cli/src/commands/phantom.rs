@@ -66,11 +66,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     write_dataset(&args.out, &options, existing).map_err(|error| match error {
         DataError::Exists { .. } if args.overwrite => anyhow::Error::from(error)
             .context("--overwrite replaces only a phantom data set, and this folder holds something else"),
-        DataError::Exists { .. } => anyhow::Error::from(error).context("--overwrite replaces an older phantom data set"),
+        DataError::Exists { .. } => {
+            anyhow::Error::from(error).context("--overwrite replaces an older phantom data set")
+        }
         error => error.into(),
     })?;
     let subjects = 2 * args.subjects + args.validation_subjects + args.test_subjects;
     let pairs = subjects * args.slices;
-    outln!("{}: {pairs} pairs of slices of {subjects} subjects, {} x {} px", args.out.display(), args.size, args.size)
-        .context("the data set is written")
+    outln!(
+        "{}: {pairs} pairs of slices of {subjects} subjects, {} x {} px",
+        args.out.display(),
+        args.size,
+        args.size
+    )
+    .context("the data set is written")
 }

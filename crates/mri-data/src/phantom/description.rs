@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    dataset::DatasetOptions,
+    options::DatasetOptions,
     signal::{BRAINWEB_T1W, BRAINWEB_T2W, SpinEcho, SpoiledGradientEcho, T1W_WHITE, T2W_WHITE},
     tissue::{Relaxation, Tissue},
 };

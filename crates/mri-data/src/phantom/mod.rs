@@ -32,6 +32,7 @@ mod description;
 mod head;
 mod lattice;
 mod lesion;
+mod options;
 mod signal;
 mod slice;
 mod subject;
@@ -39,7 +40,8 @@ mod tissue;
 mod waves;
 
 pub use acquire::Acquisition;
-pub use dataset::{DatasetOptions, Existing, Lesions, holds_dataset, write_dataset};
+pub use dataset::{Existing, holds_dataset, write_dataset};
+pub use options::{DatasetOptions, Lesions};
 pub use signal::{BRAINWEB_T1W, BRAINWEB_T2W, SpinEcho, SpoiledGradientEcho, T1W_WHITE, T2W_WHITE};
 pub use slice::{FIELD_MM, PhantomSlice, SliceGrid};
 pub use subject::Subject;

@@ -113,7 +113,7 @@ impl Tissue {
             Self::Thalamus => relaxation(660.0, 76.0, 65.0, 0.82),
             Self::Pallidum => relaxation(590.0, 70.0, 58.0, 0.80),
             Self::WhiteMatterLesion => relaxation(752.0, 237.0, 204.0, 0.76),
-            Self::FocalLesion => relaxation(1200.0, 270.0, 120.0, 0.88),
+            Self::FocalLesion => relaxation(1200.0, 220.0, 110.0, 0.88),
         }
     }
 }
