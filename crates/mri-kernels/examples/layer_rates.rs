@@ -95,7 +95,27 @@ fn gemm_rate() -> f64 {
             // SAFETY: three N x N matrices, rows N apart.
             unsafe {
                 let (a, n) = (a.as_ptr(), N as isize);
-                gemm::gemm(N, N, N, c.as_mut_ptr(), 1, n, false, a, 1, n, a, 1, n, 0., 1., false, false, false, gemm::Parallelism::None);
+                gemm::gemm(
+                    N,
+                    N,
+                    N,
+                    c.as_mut_ptr(),
+                    1,
+                    n,
+                    false,
+                    a,
+                    1,
+                    n,
+                    a,
+                    1,
+                    n,
+                    0.,
+                    1.,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
             }
         }
     };
@@ -131,7 +151,9 @@ fn main() -> Result<()> {
         if wanted.as_deref().is_some_and(|w| w != name) {
             continue;
         }
-        println!("{name:9} GFLOP   machine   forward ms   GFLOP/s   d input ms   GFLOP/s   d weight ms   GFLOP/s");
+        println!(
+            "{name:9} GFLOP   machine   forward ms   GFLOP/s   d input ms   GFLOP/s   d weight ms   GFLOP/s"
+        );
         for &layer in layers {
             let machine = gemm_rate();
             let [gflop, forward, input, weight] = measure(layer)?;

@@ -31,16 +31,22 @@ fn check(name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>)
             let found = gradient.mul(&d).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap() as f64;
             let scale = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt() as f64;
             let scale = scale * (d.elem_count() as f64).sqrt() * 0.2 + 1e-3;
-            assert!((found - expected).abs() < 0.02 * scale, "{name}, input {i}: {found}, differences {expected}");
+            assert!(
+                (found - expected).abs() < 0.02 * scale,
+                "{name}, input {i}: {found}, differences {expected}"
+            );
         }
     }
 }
 
 #[test]
 fn convolutions() {
-    for (n, ci, co, h, w, k, s, p) in
-        [(1, 3, 4, 6, 6, 4, 2, 1), (3, 2, 3, 5, 7, 3, 1, 1), (1, 2, 2, 9, 8, 7, 1, 0), (2, 3, 2, 7, 5, 3, 2, 1)]
-    {
+    for (n, ci, co, h, w, k, s, p) in [
+        (1, 3, 4, 6, 6, 4, 2, 1),
+        (3, 2, 3, 5, 7, 3, 1, 1),
+        (1, 2, 2, 9, 8, 7, 1, 0),
+        (2, 3, 2, 7, 5, 3, 2, 1),
+    ] {
         let inputs = [noise(1, &[n, ci, h, w]), noise(2, &[co, ci, k, k]), noise(3, &[co])];
         check("conv2d", &inputs, |t| conv2d(&t[0], &t[1], Some(&t[2]), s, p));
         let inputs = [noise(1, &[n, ci, h, w]), noise(2, &[ci, co, k, k]), noise(3, &[co])];
