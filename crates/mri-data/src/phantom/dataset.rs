@@ -71,9 +71,8 @@ pub fn write_dataset(dir: &Path, options: &DatasetOptions, existing: Existing) -
 
 /// Whether `dir` holds exactly the data set that these options give with this version of the phantom.
 pub fn holds_dataset(dir: &Path, options: &DatasetOptions) -> bool {
-    let text = fs::read_to_string(dir.join(DESCRIPTION_FILE)).ok();
-    let found = text.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-    found.is_some() && found == serde_json::to_value(Description::new(options)).ok()
+    let found = fs::read_to_string(dir.join(DESCRIPTION_FILE)).ok();
+    found.is_some() && found == Description::new(options).to_json().ok()
 }
 
 fn is_occupied(dir: &Path) -> Result<bool, DataError> {
@@ -140,9 +139,9 @@ fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
             write_synced(&root.join(csv), format!("t1,t2,subject\n{}", lines.concat()).as_bytes())?;
         }
     }
-    let description = serde_json::to_string_pretty(&Description::new(options))
-        .map_err(|error| DataError::io(root, "describe", error.into()))?;
-    write_synced(&root.join(DESCRIPTION_FILE), (description + "\n").as_bytes())
+    let description =
+        Description::new(options).to_json().map_err(|error| DataError::io(root, "describe", error.into()))?;
+    write_synced(&root.join(DESCRIPTION_FILE), description.as_bytes())
 }
 
 impl Part {

@@ -54,4 +54,9 @@ impl<'a> Description<'a> {
             tissues: Tissue::ALL.map(labelled).into(),
         }
     }
+
+    /// The contents of the file. Compare these and not their values: numbers of 32 bits change when they are parsed.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
 }

@@ -20,7 +20,7 @@ pub struct DatasetOptions {
     pub test_subjects: usize,
     /// Slices of each subject, evenly spaced over the levels.
     pub slices_per_subject: usize,
-    /// Side of the square images, in pixels; the field is 224 mm.
+    /// Side of the square images, in pixels; the field is 240 mm.
     pub size_px: usize,
     /// Lowest and highest level, in mm above the commissures. The phantom has no orbits, temporal poles or
     /// cerebellum, so levels below 2 mm are not anatomical; the vertex is near 75 mm.

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Side of the square field of [`SliceGrid::square`], in mm: the largest heads fit.
-pub const FIELD_MM: f32 = 224.0;
+pub const FIELD_MM: f32 = 240.0;
 
 /// The pixels of a slice. The field is centred on the middle of the mean head.
 #[derive(Clone, Copy, Debug, PartialEq)]
