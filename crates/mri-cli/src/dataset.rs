@@ -1,6 +1,8 @@
 //! From a configuration to training samples: which files, how split, how normalized.
 
 use crate::config::Config;
+use crate::evaluation::TrainingData;
+use crate::pairs::read_images;
 use crate::translator::DataSettings;
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -78,6 +80,18 @@ impl Dataset {
             train: [a.train, b.train],
             held_out: [a.held_out, b.held_out],
         })
+    }
+
+    /// What the baselines may see: the training images of both domains and, where the configuration names them, the true
+    /// pairs of the training part.
+    pub fn for_baselines(&self, config: &Config) -> Result<TrainingData> {
+        let read = |slices: &[Slice]| slices.iter().map(|slice| Ok(slice.source.read()?)).collect::<Result<Vec<_>>>();
+        let [a, b] = &self.train;
+        let pairs = match &config.data.train_pairs {
+            Some(csv) => read_images(csv, &config.data.domains)?,
+            None => Vec::new(),
+        };
+        Ok(TrainingData { origin: "the training part of the run".into(), t1: read(a)?, t2: read(b)?, pairs })
     }
 }
 

@@ -57,17 +57,11 @@ impl Adam {
     pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<()> {
         self.steps += 1;
         let AdamConfig { beta1, beta2, eps } = self.config;
-        let bias1 = 1. - beta1.powf(self.steps as f64);
-        let bias2 = 1. - beta2.powf(self.steps as f64);
         for slot in self.slots.values() {
             let Some(grad) = grads.get(&slot.variable) else { continue };
-            let mean = ((slot.mean.as_tensor() * beta1)? + (grad * (1. - beta1))?)?;
-            let mean_square = ((slot.mean_square.as_tensor() * beta2)? + (grad.sqr()? * (1. - beta2))?)?;
-            let rate = lr * slot.rate_factor / bias1;
-            let update = (&mean * rate)?.div(&((&mean_square / bias2)?.sqrt()? + eps)?)?;
-            slot.variable.set(&(slot.variable.as_tensor() - update)?)?;
-            slot.mean.set(&mean)?;
-            slot.mean_square.set(&mean_square)?;
+            let learning_rate = lr * slot.rate_factor;
+            let adam = mri_kernels::Adam { learning_rate, beta1, beta2, eps, step: self.steps };
+            mri_kernels::adam_update(&slot.variable, grad, &slot.mean, &slot.mean_square, &adam)?;
         }
         Ok(())
     }

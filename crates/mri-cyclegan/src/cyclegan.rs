@@ -207,7 +207,7 @@ impl CycleGan {
             Some((a, b)) => (Some(read("identity_a", a)?), Some(read("identity_b", b)?)),
             None => (None, None),
         };
-        self.generator_adam.step(&total.backward()?, lr)?;
+        self.generator_adam.step(&mri_kernels::backward(&total)?, lr)?;
 
         let past_a =
             self.pool_a.exchange(&fake_a.detach(), &mut random::stream(self.seed, "pool-a", step))?;
@@ -225,7 +225,8 @@ impl CycleGan {
             discriminator_a: read("discriminator_a", &discriminator_a)?,
             discriminator_b: read("discriminator_b", &discriminator_b)?,
         };
-        self.discriminator_adam.step(&(discriminator_a + discriminator_b)?.backward()?, lr)?;
+        let total = (discriminator_a + discriminator_b)?;
+        self.discriminator_adam.step(&mri_kernels::backward(&total)?, lr)?;
 
         if let Some(average) = &self.average {
             let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));

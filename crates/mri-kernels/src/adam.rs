@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 
 use crate::floats::{has_kernel, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task};
+use crate::vectorized::vectorized;
 
 /// What a step of Adam needs to know besides the tensors (Kingma & Ba, 2015).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,10 +93,10 @@ fn update(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], adam: &Adam) {
         // SAFETY: chunks do not overlap.
         let (p, m, v) = unsafe { (p.slice(start, len), m.slice(start, len), v.slice(start, len)) };
         let g = &g[start..start + len];
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
-                for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                for (((p, m), v), &g) in p.iter_mut().zip(m.iter_mut()).zip(v.iter_mut()).zip(g) {
                     *m = b1 * *m + rest1 * g;
                     *v = b2 * *v + rest2 * (g * g);
                     *p -= rate * *m / (v.sqrt() * root + eps);

@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use crate::floats::{has_kernel, slice, tensor, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task};
 use crate::reduce::sum_of;
+use crate::vectorized::vectorized;
 
 /// Instance normalization (Ulyanov et al., 2016): each plane is shifted and scaled to mean 0 and variance 1,
 /// `y = (x - mean) / sqrt(var + eps) · gamma + beta`, with the biased variance.
@@ -131,9 +132,8 @@ fn backward_plane(
 fn for_each_plane(planes: usize, area: usize, f: impl Fn(usize) + Sync + Send) {
     let group = (CHUNK / area).clamp(1, planes);
     for_each_task(planes.div_ceil(group), |task| {
-        let arch = pulp::Arch::new();
         for plane in task * group..((task + 1) * group).min(planes) {
-            arch.dispatch(
+            vectorized(
                 #[inline(always)]
                 || f(plane),
             );

@@ -17,6 +17,7 @@ mod parallel;
 mod reduce;
 mod reflection_pad2d;
 mod tanh;
+mod vectorized;
 
 pub use adam::{Adam, adam_update};
 pub use backward::backward;

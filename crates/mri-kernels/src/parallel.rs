@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::vectorized::vectorized;
 use rayon::prelude::*;
 
 /// Elements of an elementwise task: 64 KiB.
@@ -80,7 +81,7 @@ pub(crate) fn for_each_chunk(out: &mut [f32], fill: impl Fn(usize, &mut [f32]) +
         let start = task * CHUNK;
         // SAFETY: chunks do not overlap.
         let chunk = unsafe { out.slice(start, CHUNK.min(len - start)) };
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || fill(start, chunk),
         );

@@ -1,6 +1,7 @@
 //! Sums that stay accurate and do not depend on the number of threads: f64 lanes inside fixed chunks, chunks in order.
 
 use crate::parallel::{CHUNK, for_each_task};
+use crate::vectorized::vectorized;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const LANES: usize = 16;
@@ -31,7 +32,7 @@ pub(crate) fn mean_of(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f64 + Syn
     for_each_task(parts.len(), |task| {
         let range = task * CHUNK..((task + 1) * CHUNK).min(a.len());
         let (a, b) = (&a[range.clone()], &b[range]);
-        let part = pulp::Arch::new().dispatch(
+        let part = vectorized(
             #[inline(always)]
             || sum_of(a, b, &term),
         );

@@ -150,21 +150,32 @@ impl NormLayer {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Identity => Ok(x.clone()),
+            Self::Instance { affine } => mri_kernels::instance_norm(x, pair(affine), EPS),
+        }
+    }
+
+    /// The normalization, then a leaky ReLU of this slope, in one pass.
+    pub(crate) fn activated(&self, x: &Tensor, slope: f64) -> Result<Tensor> {
+        match self {
+            Self::Identity => mri_kernels::leaky_relu(x, slope),
             Self::Instance { affine } => {
-                mri_kernels::instance_norm(x, affine.as_ref().map(|(gamma, beta)| (gamma, beta)), 1e-5)
+                mri_kernels::instance_norm_leaky_relu(x, pair(affine), EPS, slope)
             }
         }
     }
 }
 
-pub(crate) fn relu(x: &Tensor) -> Result<Tensor> {
-    mri_kernels::leaky_relu(x, 0.)
+const EPS: f64 = 1e-5;
+
+fn pair(affine: &Option<(Tensor, Tensor)>) -> Option<(&Tensor, &Tensor)> {
+    affine.as_ref().map(|(gamma, beta)| (gamma, beta))
 }
 
-/// Slope 0.2, as in the papers; a Keras `LeakyReLU()` has 0.3.
-pub(crate) fn leaky_relu(x: &Tensor) -> Result<Tensor> {
-    mri_kernels::leaky_relu(x, 0.2)
-}
+/// A plain ReLU's slope.
+pub(crate) const RELU: f64 = 0.;
+
+/// The papers' slope; a Keras `LeakyReLU()` has 0.3.
+pub(crate) const LEAKY: f64 = 0.2;
 
 #[cfg(test)]
 mod tests {

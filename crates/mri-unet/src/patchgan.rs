@@ -1,7 +1,7 @@
 //! The PatchGAN discriminator (Isola 2017).
 
 use crate::error::{NetworkError, Result};
-use crate::layers::{Conv, Norm, NormLayer, conv, leaky_relu, norm};
+use crate::layers::{Conv, LEAKY, Norm, NormLayer, conv, norm};
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl PatchGan {
         }
         let mut x = x.clone();
         for (conv, norm) in &self.layers {
-            x = leaky_relu(&norm.forward(&conv.forward(&x)?)?)?;
+            x = norm.activated(&conv.forward(&x)?, LEAKY)?;
         }
         self.last.forward(&x)
     }

@@ -2,7 +2,7 @@
 
 use crate::config::GeneratorConfig;
 use crate::error::Result;
-use crate::layers::{Conv, NormLayer, UpConv, conv, norm, relu, up_conv};
+use crate::layers::{Conv, NormLayer, RELU, UpConv, conv, norm, up_conv};
 use crate::mode::Mode;
 use crate::padding::with_fitting_sides;
 use candle_core::Tensor;
@@ -77,17 +77,17 @@ impl ResNet {
 
     fn on_fitting_sides(&self, x: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
         let (conv, norm) = &self.first;
-        let mut x = relu(&norm.forward(&conv.forward(&reflection_pad2d(x, [3; 4])?)?)?)?;
+        let mut x = norm.activated(&conv.forward(&reflection_pad2d(x, [3; 4])?)?, RELU)?;
         for (conv, norm) in &self.down {
-            x = relu(&norm.forward(&conv.forward(&x)?)?)?;
+            x = norm.activated(&conv.forward(&x)?, RELU)?;
         }
         for (i, [(conv1, norm1), (conv2, norm2)]) in self.blocks.iter().enumerate() {
-            let y = relu(&norm1.forward(&conv1.forward(&reflection_pad2d(&x, [1; 4])?)?)?)?;
+            let y = norm1.activated(&conv1.forward(&reflection_pad2d(&x, [1; 4])?)?, RELU)?;
             let y = mode.dropout(&y, self.dropout, i)?;
             x = (x + norm2.forward(&conv2.forward(&reflection_pad2d(&y, [1; 4])?)?)?)?;
         }
         for (conv, norm) in &self.up {
-            x = relu(&norm.forward(&conv.forward(&x)?)?)?;
+            x = norm.activated(&conv.forward(&x)?, RELU)?;
         }
         self.last.forward(&reflection_pad2d(&x, [3; 4])?)
     }

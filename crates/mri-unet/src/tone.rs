@@ -72,10 +72,10 @@ impl Tone {
         let base = match self.knots(x.device())? {
             Some(knots) => interpolate(x, &knots)?,
             None if self.skip == Skip::Input => x.clone(),
-            None => return logits.tanh(),
+            None => return mri_kernels::tanh(logits),
         };
         let base = clamp(&(base * 0.98)?, -0.98, 0.98)?;
-        (atanh(&base)? + logits)?.tanh()
+        mri_kernels::tanh(&(atanh(&base)? + logits)?)
     }
 }
 

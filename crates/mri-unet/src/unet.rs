@@ -2,7 +2,7 @@
 
 use crate::config::GeneratorConfig;
 use crate::error::Result;
-use crate::layers::{Conv, Norm, NormLayer, UpConv, conv, leaky_relu, norm, relu, up_conv};
+use crate::layers::{Conv, LEAKY, Norm, NormLayer, RELU, UpConv, conv, norm, up_conv};
 use crate::mode::Mode;
 use crate::padding::with_fitting_sides;
 use candle_core::Tensor;
@@ -69,16 +69,16 @@ impl UNet {
         let mut x = x.clone();
         let mut seen = Vec::with_capacity(self.down.len());
         for (conv, norm) in &self.down {
-            x = leaky_relu(&norm.forward(&conv.forward(&x)?)?)?;
+            x = norm.activated(&conv.forward(&x)?, LEAKY)?;
             seen.push(x.clone());
         }
         seen.pop();
         for (i, ((conv, norm), skip)) in self.up.iter().zip(seen.iter().rev()).enumerate() {
-            x = norm.forward(&conv.forward(&x)?)?;
+            x = norm.activated(&conv.forward(&x)?, RELU)?;
             if i < DROPOUT_LAYERS {
                 x = mode.dropout(&x, self.dropout, i)?;
             }
-            x = Tensor::cat(&[&relu(&x)?, skip], 1)?;
+            x = Tensor::cat(&[&x, skip], 1)?;
         }
         self.last.forward(&x)
     }

@@ -4,6 +4,7 @@ use crate::{
     config::Config,
     dataset::{Dataset, LoaderBatches, with_phantom},
     device::DeviceChoice,
+    evaluation::evaluate_pairs,
     pairs, plot, progress_gif, report,
     run_folder::{MetricsLog, RunFolder},
     stdout::outln,
@@ -245,7 +246,7 @@ fn finish(
     if let Some(csv) = &config.data.test_pairs {
         let translator = Translator::load(&run.model(), device)?;
         let training = dataset.for_baselines(config)?;
-        let report = crate::evaluation::evaluate_pairs(&translator, csv, Some(&training))?;
+        let report = evaluate_pairs(&translator, csv, Some(&training))?;
         whole_file::write_text(&run.evaluation(), &serde_json::to_string_pretty(&report)?)?;
         outln!("{}", report.table())?;
     }

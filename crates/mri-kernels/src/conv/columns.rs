@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::geometry::Geometry;
+use crate::vectorized::vectorized;
 
 /// Writes the columns of `channels` and output `rows` of one image (ci, h, w): row j of the matrix starts at
 /// `columns[j * stride]`.
@@ -14,10 +15,10 @@ pub(crate) fn gather(
     columns: &mut [f32],
     stride: usize,
 ) {
-    pulp::Arch::new().dispatch(
+    vectorized(
         #[inline(always)]
         || {
-            for (c, matrix_rows) in channels.zip(columns.chunks_mut(g.taps() * stride)) {
+            for (c, matrix_rows) in channels.clone().zip(columns.chunks_mut(g.taps() * stride)) {
                 let plane = &image[c * g.area()..][..g.area()];
                 for (tap, line) in matrix_rows.chunks_mut(stride).enumerate().take(g.taps()) {
                     gather_tap(g, plane, tap / g.kw, tap % g.kw, rows.clone(), line);
@@ -78,7 +79,7 @@ pub(crate) fn scatter_add(
 ) {
     let plane_len = planes_len(g, input_rows.len());
     let line_len = g.w.div_ceil(g.stride);
-    pulp::Arch::new().dispatch(
+    vectorized(
         #[inline(always)]
         || {
             for (plane, matrix_rows) in
@@ -109,7 +110,7 @@ pub(crate) fn scatter_add(
 /// Writes one channel's accumulated planes as ordinary rows of w pixels, plus `bias`.
 pub(crate) fn interleave(g: &Geometry, plane: &[f32], bias: f32, out: &mut [f32]) {
     let line_len = g.w.div_ceil(g.stride);
-    pulp::Arch::new().dispatch(
+    vectorized(
         #[inline(always)]
         || {
             for (row, lines) in out.chunks_exact_mut(g.w).zip(plane.chunks_exact(g.stride * line_len)) {

@@ -10,6 +10,7 @@ mod geometry;
 mod input_grad;
 mod lanes;
 mod mirror;
+mod small;
 mod weight_grad;
 mod winograd;
 
@@ -39,6 +40,8 @@ pub(crate) fn input_grad(g: &Geometry, dy: &[f32], weight: &[f32], bias: Option<
     } else if mirror::applies(g) {
         let mirrored = mirror::kernel(weight, g.co, g.ci, g.taps());
         forward::forward(&mirror::geometry(g), dy, &mirrored, bias, dx);
+    } else if small::applies(g) {
+        small::input_grad(g, dy, weight, bias, dx);
     } else {
         input_grad::input_grad(g, dy, weight, bias, dx);
     }

@@ -6,6 +6,7 @@ use super::{BATCHED_PIXELS, TILE_FLOATS, batch_as_columns};
 use crate::matmul::{Destination, Matrix, matmul, matmul_to};
 use crate::parallel::{Shared, for_each_task, with_scratch};
 use crate::reduce::sum;
+use crate::vectorized::vectorized;
 
 /// `x` (n, ci, h, w), `dy` (n, co, oh, ow) -> `dw` (co, ci, kh, kw), in place of or added to what it holds.
 pub(crate) fn weight_grad(g: &Geometry, x: &[f32], dy: &[f32], destination: Destination, dw: &mut [f32]) {
@@ -135,7 +136,7 @@ pub(crate) fn bias_grad(dy: &[f32], channels: usize, pixels: usize, db: &mut [f3
             let planes = dy.chunks_exact(pixels).skip(c).step_by(channels);
             let total: f64 = planes
                 .map(|plane| {
-                    pulp::Arch::new().dispatch(
+                    vectorized(
                         #[inline(always)]
                         || sum(plane),
                     )

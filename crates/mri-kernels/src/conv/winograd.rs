@@ -13,6 +13,7 @@ use super::geometry::Geometry;
 use super::lanes::{LANES, Lane, Tile, transform};
 use crate::matmul::{Destination, Matrix, matmul};
 use crate::parallel::{Shared, for_each_task, with_scratch};
+use crate::vectorized::vectorized;
 
 const PLACES: usize = 36;
 
@@ -132,7 +133,7 @@ pub(crate) fn weight_grad(g: &Geometry, x: &[f32], dy: &[f32], destination: Dest
         for_each_task(g.co, |o| {
             // SAFETY: each task has its own output channel.
             let dw = unsafe { dw.slice(o * g.ci * 9, g.ci * 9) };
-            pulp::Arch::new().dispatch(
+            vectorized(
                 #[inline(always)]
                 || kernel_from_products(&products[o * g.ci..], pairs, g.ci, destination, dw),
             );
@@ -149,7 +150,7 @@ fn transform_kernel(
 ) {
     let out = Shared::new(out);
     for_each_task(outputs, |o| {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for first in (0..inputs).step_by(LANES) {
@@ -222,7 +223,7 @@ fn transform_input(t: Tiling, channels: usize, x: &[f32], out: &mut [f32]) {
     for_each_task(channels, |c| {
         let plane = &x[c * t.h * t.w..][..t.h * t.w];
         with_scratch(rows * 4 * line + LANES, |lines| {
-            pulp::Arch::new().dispatch(
+            vectorized(
                 #[inline(always)]
                 || {
                     lines.fill(0.);
@@ -270,7 +271,7 @@ fn transform_gradient(t: Tiling, channels: usize, dy: &[f32], out: &mut [f32]) {
     let out = Shared::new(out);
     for_each_task(channels, |c| {
         let plane = &dy[c * t.oh * t.ow..][..t.oh * t.ow];
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 t.for_each_run(|row, first, count| {
@@ -316,7 +317,7 @@ fn transform_output(t: Tiling, channels: usize, products: &[f32], bias: Option<&
         // SAFETY: each task has its own channel.
         let plane = unsafe { y.slice(c * area, area) };
         let b = bias.map_or(0., |bias| bias[c]);
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 t.for_each_run(|row, first, count| {
