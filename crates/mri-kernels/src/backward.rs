@@ -9,9 +9,11 @@ use candle_core::{Result, Shape, Tensor, TensorId};
 use crate::floats::tensor;
 use crate::matmul::Destination;
 
+type Gradients = HashMap<TensorId, (Shape, Vec<f32>)>;
+
 thread_local! {
     /// Gradients of convolution weights, while `backward` runs on this thread.
-    static GRADIENTS: RefCell<Option<HashMap<TensorId, (Shape, Vec<f32>)>>> = const { RefCell::new(None) };
+    static GRADIENTS: RefCell<Option<Gradients>> = const { RefCell::new(None) };
 }
 
 /// The gradients of `loss`, as `loss.backward()` gives them, with less traffic to memory.

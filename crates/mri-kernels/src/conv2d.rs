@@ -51,11 +51,17 @@ impl Conv2d {
         with_floats(dy, |dy| {
             let dx = x.track_op().then(|| {
                 let mut dx = vec![0.; x.elem_count()];
-                with_floats(weight, |weight| Ok(input_grad(g, dy, weight, None, &mut dx)))?;
+                with_floats(weight, |weight| {
+                    input_grad(g, dy, weight, None, &mut dx);
+                    Ok(())
+                })?;
                 tensor(dx, x.shape())
             });
             let dw = weight_gradient(weight, |destination, dw| {
-                with_floats(x, |x| Ok(weight_grad(g, x, dy, destination, dw)))
+                with_floats(x, |x| {
+                    weight_grad(g, x, dy, destination, dw);
+                    Ok(())
+                })
             })?;
             Ok((dx.transpose()?, dw))
         })
@@ -69,7 +75,10 @@ pub(crate) fn bias_gradient(bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>
     }
     let (_, channels, h, w) = dy.dims4()?;
     let mut db = vec![0.; channels];
-    with_floats(dy, |dy| Ok(bias_grad(dy, channels, h * w, &mut db)))?;
+    with_floats(dy, |dy| {
+        bias_grad(dy, channels, h * w, &mut db);
+        Ok(())
+    })?;
     tensor(db, channels).map(Some)
 }
 

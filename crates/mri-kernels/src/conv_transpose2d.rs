@@ -56,11 +56,17 @@ impl ConvTranspose2d {
         with_floats(dy, |dy| {
             let dx = x.track_op().then(|| {
                 let mut dx = vec![0.; x.elem_count()];
-                with_floats(weight, |weight| Ok(forward(g, dy, weight, None, &mut dx)))?;
+                with_floats(weight, |weight| {
+                    forward(g, dy, weight, None, &mut dx);
+                    Ok(())
+                })?;
                 tensor(dx, x.shape())
             });
             let dw = weight_gradient(weight, |destination, dw| {
-                with_floats(x, |x| Ok(weight_grad(g, dy, x, destination, dw)))
+                with_floats(x, |x| {
+                    weight_grad(g, dy, x, destination, dw);
+                    Ok(())
+                })
             })?;
             Ok((dx.transpose()?, dw))
         })

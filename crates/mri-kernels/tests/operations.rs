@@ -81,11 +81,21 @@ fn elementwise_operations_equal_the_reference() {
         let x = (noise(1, &shape) * 4.).unwrap();
         for slope in [0.2, 0., 1.] {
             let name = format!("leaky relu {slope} {shape:?}");
-            agree(&name, &[x.clone()], |t| leaky_relu(&t[0], slope), |t| composed::leaky_relu(&t[0], slope));
+            agree(
+                &name,
+                std::slice::from_ref(&x),
+                |t| leaky_relu(&t[0], slope),
+                |t| composed::leaky_relu(&t[0], slope),
+            );
         }
-        agree(&format!("tanh {shape:?}"), &[x.clone()], |t| tanh(&t[0]), |t| t[0].tanh());
+        agree(&format!("tanh {shape:?}"), std::slice::from_ref(&x), |t| tanh(&t[0]), |t| t[0].tanh());
         let name = format!("dropout {shape:?}");
-        agree(&name, &[x.clone()], |t| dropout(&t[0], 0.3, 7), |t| composed::dropout(&t[0], 0.3, 7));
+        agree(
+            &name,
+            std::slice::from_ref(&x),
+            |t| dropout(&t[0], 0.3, 7),
+            |t| composed::dropout(&t[0], 0.3, 7),
+        );
     }
 }
 
@@ -125,13 +135,13 @@ fn losses_equal_the_reference() {
         for target in [0., 1., 0.9] {
             agree(
                 &format!("mse {shape:?}"),
-                &[a.clone()],
+                std::slice::from_ref(&a),
                 |t| mse(&t[0], target),
                 |t| composed::mse(&t[0], target),
             );
             agree(
                 &format!("bce {shape:?}"),
-                &[a.clone()],
+                std::slice::from_ref(&a),
                 |t| bce_with_logits(&t[0], target),
                 |t| composed::bce_with_logits(&t[0], target),
             );

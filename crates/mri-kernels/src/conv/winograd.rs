@@ -156,9 +156,9 @@ fn transform_kernel(
                 for first in (0..inputs).step_by(LANES) {
                     let count = LANES.min(inputs - first);
                     let mut taps: Tile<3> = [[[0.; LANES]; 3]; 3];
-                    for lane in 0..count {
-                        for tap in 0..9 {
-                            taps[tap / 3][tap % 3][lane] = kernel(o, first + lane, tap);
+                    for (tap, lanes) in taps.as_flattened_mut().iter_mut().enumerate() {
+                        for (lane, value) in lanes[..count].iter_mut().enumerate() {
+                            *value = kernel(o, first + lane, tap);
                         }
                     }
                     let u = transform(&taps, |[a, b, c]| {
@@ -232,11 +232,10 @@ fn transform_input(t: Tiling, channels: usize, x: &[f32], out: &mut [f32]) {
                     }
                     t.for_each_run(|row, first, count| {
                         let mut d: Tile<6> = [[[0.; LANES]; 6]; 6];
-                        for i in 0..6 {
-                            for j in 0..6 {
-                                let at = ((4 * row + i) * 4 + j % 4) * line + j / 4 + first;
-                                d[i][j].copy_from_slice(&lines[at..at + LANES]);
-                            }
+                        for (place, lanes) in d.as_flattened_mut().iter_mut().enumerate() {
+                            let (i, j) = (place / 6, place % 6);
+                            let at = ((4 * row + i) * 4 + j % 4) * line + j / 4 + first;
+                            lanes.copy_from_slice(&lines[at..at + LANES]);
                         }
                         let v = transform(&d, |[a, b, c, d, e, f]| {
                             let (even, odd) = (e - 4. * c, d - 4. * b);
