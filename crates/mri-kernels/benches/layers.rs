@@ -15,10 +15,11 @@ fn random(shape: &[usize]) -> Var {
 }
 
 type Convolution = fn(&Tensor, &Tensor) -> Result<Tensor>;
+/// Name, input, weight, multiply-adds, ours, Candle's own.
+type Case = (&'static str, [usize; 4], [usize; 4], usize, Convolution, Convolution);
 
 fn convolutions(criterion: &mut Criterion) {
-    // Name, input, weight, multiply-adds, ours, Candle's own.
-    let cases: [(&str, [usize; 4], [usize; 4], usize, Convolution, Convolution); 4] = [
+    let cases: [Case; 4] = [
         (
             "w1-down3-128x64x64",
             [1, 128, 64, 64],

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor, Var};
 use mri_kernels::*;
 
 mod data;
-use data::noise;
+use data::{close, noise};
 
 /// `f` is reduced to a number by fixed random weights, summed here in f64 so that the difference keeps its digits.
 fn check(name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
@@ -69,4 +69,14 @@ fn everything_else() {
     check("mse", std::slice::from_ref(&x), |t| mse(&t[0], 1.));
     check("bce_with_logits", std::slice::from_ref(&x), |t| bce_with_logits(&t[0], 1.));
     check("l1", &[off_zero.clone(), off_zero.zeros_like().unwrap()], |t| l1(&t[0], &t[1]));
+}
+
+#[test]
+fn a_transposed_convolution_is_the_adjoint_of_a_convolution() {
+    // <conv(x), y> = <x, conv_transpose(y)> for the same weight.
+    let (x, y, w) = (noise(1, &[2, 5, 12, 8]), noise(2, &[2, 7, 6, 4]), noise(3, &[7, 5, 4, 4]));
+    let inner = |a: &Tensor, b: &Tensor| a.mul(b).unwrap().sum_all().unwrap();
+    let (there, back) =
+        (conv2d(&x, &w, None, 2, 1).unwrap(), conv_transpose2d(&y, &w, None, 2, 1, 0).unwrap());
+    close("adjoint", &inner(&there, &y), &inner(&x, &back), 1e-5);
 }

@@ -197,6 +197,8 @@ fn strided_inputs_are_read_right() {
     same(l1(&x, &copy.zeros_like().unwrap()), l1(&copy, &copy.zeros_like().unwrap()));
 }
 
+type Update = fn(&Var, &Tensor, &Var, &Var, &Adam) -> Result<()>;
+
 /// import torch
 /// p=torch.tensor([1.,-2.,.5],requires_grad=True); o=torch.optim.Adam([p],lr=.1,betas=(.5,.999),eps=1e-8)
 /// for g in ([.1,-.2,0.],[.3,.1,1e-4]): p.grad=torch.tensor(g); o.step()
@@ -204,9 +206,7 @@ fn strided_inputs_are_read_right() {
 #[test]
 fn adam_is_pytorchs() {
     let device = &candle_core::Device::Cpu;
-    let update: [fn(&Var, &Tensor, &Var, &Var, &Adam) -> Result<()>; 2] =
-        [adam_update, composed::adam_update];
-    for update in update {
+    for update in [adam_update, composed::adam_update as Update] {
         let p = Var::new(&[1f32, -2., 0.5], device).unwrap();
         let m = Var::zeros(3, DType::F32, device).unwrap();
         let v = Var::zeros(3, DType::F32, device).unwrap();
