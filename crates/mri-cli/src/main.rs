@@ -51,22 +51,24 @@ Synthetic images: research only, not for diagnosis.";
 
 #[derive(Subcommand)]
 enum Command {
-    Fetch(commands::fetch::Args),
     Train(commands::train::Args),
-    Phantom(commands::phantom::Args),
+    Translate(commands::translate::Args),
     Evaluate(commands::evaluate::Args),
     Inspect(commands::inspect::Args),
+    Phantom(commands::phantom::Args),
+    Fetch(commands::fetch::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
     exit::code(match cli.command {
-        Command::Fetch(args) => commands::fetch::run(args),
         Command::Train(args) => commands::train::run(args),
-        Command::Phantom(args) => commands::phantom::run(args),
+        Command::Translate(args) => commands::translate::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
+        Command::Phantom(args) => commands::phantom::run(args),
+        Command::Fetch(args) => commands::fetch::run(args),
     })
 }
 

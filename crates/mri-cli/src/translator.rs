@@ -71,7 +71,7 @@ impl Translator {
         let to = self.domain(to)?;
         let unit = self.to_unit(image, 1 - to)?;
         let output = self.translate_unit(&unit, to)?;
-        Ok(Image { pixels: self.from_unit(&output, to, image.depth), depth: image.depth })
+        Ok(Image { pixels: self.to_file_values(&output, to, image.depth), depth: image.depth })
     }
 
     /// File values to network units, by the normalization of the image's `domain`.
@@ -80,7 +80,7 @@ impl Translator {
     }
 
     /// Network units to file values, by the training set's own map of `domain`, never by the image's range.
-    pub fn from_unit(&self, unit: &Array2<f32>, domain: usize, depth: BitDepth) -> Array2<f32> {
+    pub fn to_file_values(&self, unit: &Array2<f32>, domain: usize, depth: BitDepth) -> Array2<f32> {
         let map = self.settings.normalizers[domain].output_map(depth);
         unit.mapv(|v| map.from_unit(v).clamp(0., depth.max_value()))
     }

@@ -5,3 +5,4 @@ pub mod fetch;
 pub mod inspect;
 pub mod phantom;
 pub mod train;
+pub mod translate;
