@@ -10,11 +10,13 @@ mod geometry;
 mod input_grad;
 mod lanes;
 mod mirror;
+mod op;
 mod small;
 mod weight_grad;
 mod winograd;
 
 pub(crate) use geometry::Geometry;
+pub(crate) use op::{Convolution, Sense};
 pub(crate) use weight_grad::bias_grad;
 
 use crate::matmul::Destination;

@@ -1,0 +1,150 @@
+//! Both convolutions as one operation of Candle's graph: forward, and the gradients that somebody needs.
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+
+use super::{Geometry, bias_grad, forward, input_grad, weight_grad};
+use crate::backward::weight_gradient;
+use crate::floats::{slice, tensor, with_floats};
+
+/// Which way a [`Convolution`] runs through its geometry.
+#[derive(Clone, Copy)]
+pub(crate) enum Sense {
+    /// From the geometry's input to its output.
+    Plain,
+    /// From its output to its input: the forward pass is the plain one's input gradient, and the reverse.
+    Transposed,
+}
+
+pub(crate) struct Convolution {
+    pub(crate) geometry: Geometry,
+    pub(crate) sense: Sense,
+}
+
+impl Convolution {
+    /// Runs on the CPU, on f32 tensors.
+    pub(crate) fn apply(self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+        match bias {
+            None => x.apply_op2(&weight, self),
+            Some(bias) => {
+                let channels = self.output_dims()[1];
+                x.apply_op3(&weight, &bias.reshape(channels)?.contiguous()?, self)
+            }
+        }
+    }
+
+    fn output_dims(&self) -> [usize; 4] {
+        let g = &self.geometry;
+        match self.sense {
+            Sense::Plain => [g.n, g.co, g.oh, g.ow],
+            Sense::Transposed => [g.n, g.ci, g.h, g.w],
+        }
+    }
+
+    fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+        let dims = self.output_dims();
+        let mut y = vec![0.; dims.iter().product()];
+        match self.sense {
+            Sense::Plain => forward(&self.geometry, x, weight, bias, &mut y),
+            Sense::Transposed => input_grad(&self.geometry, x, weight, bias, &mut y),
+        }
+        (CpuStorage::F32(y), dims.as_slice().into())
+    }
+
+    fn grads(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = &self.geometry;
+        with_floats(dy, |dy| {
+            let dx = x.track_op().then(|| {
+                let mut dx = vec![0.; x.elem_count()];
+                with_floats(weight, |weight| {
+                    match self.sense {
+                        Sense::Plain => input_grad(g, dy, weight, None, &mut dx),
+                        Sense::Transposed => forward(g, dy, weight, None, &mut dx),
+                    }
+                    Ok(())
+                })?;
+                tensor(dx, x.shape())
+            });
+            let dw = weight_gradient(weight, |destination, dw| {
+                with_floats(x, |x| {
+                    match self.sense {
+                        Sense::Plain => weight_grad(g, x, dy, destination, dw),
+                        Sense::Transposed => weight_grad(g, dy, x, destination, dw),
+                    }
+                    Ok(())
+                })
+            })?;
+            Ok((dx.transpose()?, dw))
+        })
+    }
+}
+
+/// The sum of `dy` (N, C, H, W) over everything but the channels.
+fn bias_gradient(bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    if !bias.track_op() {
+        return Ok(None);
+    }
+    let (_, channels, h, w) = dy.dims4()?;
+    let mut db = vec![0.; channels];
+    with_floats(dy, |dy| {
+        bias_grad(dy, channels, h * w, &mut db);
+        Ok(())
+    })?;
+    tensor(db, channels).map(Some)
+}
+
+impl CustomOp2 for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        w: &CpuStorage,
+        wl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.run(slice(x, xl)?, slice(w, wl)?, None))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.grads(x, w, dy)
+    }
+}
+
+impl CustomOp3 for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        w: &CpuStorage,
+        wl: &Layout,
+        b: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.run(slice(x, xl)?, slice(w, wl)?, Some(slice(b, bl)?)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw) = self.grads(x, w, dy)?;
+        Ok((dx, dw, bias_gradient(b, dy)?))
+    }
+}
