@@ -16,15 +16,13 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new one; what exists and is not empty is refused.
-    pub fn create(path: &Path, config: &Config) -> Result<Self> {
-        Self::check_vacant(path)?;
-        let run = Self { path: path.to_path_buf() };
-        for folder in [run.checkpoints(), run.samples()] {
-            fs::create_dir_all(&folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
+    /// Makes its folders where they are missing, and writes the configuration.
+    pub fn make(&self, config: &Config) -> Result<()> {
+        for folder in [self.checkpoints(), self.samples()] {
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make the run folder {}", folder.display()))?;
         }
-        run.write_config(config)?;
-        Ok(run)
+        whole_file::write_text(&self.config(), &config.to_toml()?)
     }
 
     /// Refuses a path where something is.
@@ -43,8 +41,9 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<(Self, Config)> {
         let run = Self { path: path.to_path_buf() };
         let file = run.config();
-        let text = fs::read_to_string(&file)
-            .with_context(|| format!("{}: not a run folder: cannot read {}", path.display(), file.display()))?;
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!("{}: not a run folder: cannot read {}", path.display(), file.display())
+        })?;
         let config = Config::parse(&text, &[]).with_context(|| file.display().to_string())?;
         Ok((run, config))
     }
@@ -53,10 +52,6 @@ impl RunFolder {
     pub fn next_free(name: &str) -> PathBuf {
         let numbered = |n: u32| PathBuf::from(format!("runs/{name}-{n:03}"));
         (1..).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(1))
-    }
-
-    pub fn write_config(&self, config: &Config) -> Result<()> {
-        whole_file::write_text(&self.config(), &config.to_toml()?)
     }
 
     pub fn config(&self) -> PathBuf {
@@ -133,7 +128,7 @@ mod tests {
     fn an_occupied_folder_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "x").unwrap();
-        let message = RunFolder::create(folder.path(), &Config::default()).unwrap_err().to_string();
+        let message = RunFolder::check_vacant(folder.path()).unwrap_err().to_string();
         assert!(message.contains("not empty"), "{message}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -141,7 +136,8 @@ mod tests {
     #[test]
     fn going_on_drops_the_records_of_steps_to_come() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(&folder.path().join("run"), &Config::default()).unwrap();
+        let run = RunFolder { path: folder.path().join("run") };
+        run.make(&Config::default()).unwrap();
         let mut log = MetricsLog::open(&run, 0, 0).unwrap();
         for step in 1..=4 {
             log.add(&serde_json::json!({"step": step, "epoch": 1})).unwrap();

@@ -62,7 +62,10 @@ impl Translator {
     pub fn domain(&self, name: &str) -> Result<usize> {
         let domains = self.domains();
         domains.iter().position(|d| *d == name).with_context(|| {
-            format!("the model knows no domain `{name}`; it translates between `{}` and `{}`", domains[0], domains[1])
+            format!(
+                "the model knows no domain `{name}`; it translates between `{}` and `{}`",
+                domains[0], domains[1]
+            )
         })
     }
 
@@ -116,7 +119,11 @@ pub fn model_file(path: &Path) -> Result<PathBuf> {
     }
     let file = path.join("model.safetensors");
     if !file.is_file() {
-        bail!("{}: no model.safetensors in it: not a run folder, or its training has not ended", path.display());
+        let last = path.join("checkpoints/last.safetensors");
+        if last.is_file() {
+            bail!("{}: its training has not ended; the model so far is {}", path.display(), last.display());
+        }
+        bail!("{}: not the run folder of a training: no model.safetensors in it", path.display());
     }
     Ok(file)
 }

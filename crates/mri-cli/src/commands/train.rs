@@ -16,7 +16,8 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use mri_cyclegan::{
-    Architecture, Batches, CheckpointFolder, CycleGan, Outcome, Progress, Training, export_model, resume, train,
+    Architecture, Batches, CheckpointFolder, CycleGan, Outcome, Progress, Training, export_model, resume,
+    train,
 };
 use mri_data::{image::Image, manifest::Slice};
 use std::{
@@ -71,7 +72,8 @@ pub fn run(args: Args) -> Result<()> {
         data: serde_json::to_value(&dataset.settings)?,
     };
 
-    let architecture = Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
+    let architecture =
+        Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
     let mut model = CycleGan::new(&architecture, &config.loss, &config.train, config.seed, &device)?;
     let mut progress = match progress {
         Resumption::Fresh => Progress::default(),
@@ -80,6 +82,8 @@ pub fn run(args: Args) -> Result<()> {
             resume(&mut model, &checkpoints.last())?
         }
     };
+    // Nothing is written before all that can be wrong with settings and data has been looked at.
+    run.make(&config)?;
     whole_file::write_text(&run.manifest(), &serde_json::to_string_pretty(&dataset.manifest)?)?;
 
     let batches = LoaderBatches { loader: &dataset.loader, batch: config.train.batch, device: &device };
@@ -140,8 +144,7 @@ fn begin(args: &Args) -> Result<(RunFolder, Config, Resumption)> {
     let name = Path::new(&args.config).file_stem().and_then(|name| name.to_str()).unwrap_or("run");
     let out = args.out.clone().unwrap_or_else(|| RunFolder::next_free(name));
     RunFolder::check_vacant(&out)?;
-    let config = with_phantom(config)?;
-    Ok((RunFolder::create(&out, &config)?, config, Resumption::Fresh))
+    Ok((RunFolder { path: out }, with_phantom(config)?, Resumption::Fresh))
 }
 
 fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resumption)> {
@@ -149,7 +152,6 @@ fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resu
     if let Some(epochs) = epochs {
         config.train.epochs = epochs;
         config.check()?;
-        run.write_config(&config)?;
     }
     let saved = run.checkpoints().join("last.safetensors");
     let resumption = if saved.exists() { Resumption::FromLast } else { Resumption::Fresh };
@@ -186,7 +188,8 @@ fn read_evenly(slices: &[Slice]) -> Result<Vec<Image>> {
 /// Half of the rows from A to B, half back.
 fn exhibits(config: &Config, cases: &Cases) -> Vec<Exhibit> {
     let per_direction = config.output.panel_rows.div_ceil(2);
-    let spread = |n: usize| (0..per_direction.min(n)).map(move |i| (2 * i + 1) * n / (2 * per_direction.min(n)));
+    let spread =
+        |n: usize| (0..per_direction.min(n)).map(move |i| (2 * i + 1) * n / (2 * per_direction.min(n)));
     let mut exhibits = Vec::new();
     for from in 0..2 {
         match cases {
@@ -195,9 +198,11 @@ fn exhibits(config: &Config, cases: &Cases) -> Vec<Exhibit> {
                 let (image, target) = if from == 0 { (a, b) } else { (b, a) };
                 Exhibit { from, image: image.clone(), target: Some(target.clone()) }
             })),
-            Cases::Unpaired(images) => exhibits.extend(
-                spread(images[from].len()).map(|i| Exhibit { from, image: images[from][i].clone(), target: None }),
-            ),
+            Cases::Unpaired(images) => exhibits.extend(spread(images[from].len()).map(|i| Exhibit {
+                from,
+                image: images[from][i].clone(),
+                target: None,
+            })),
         }
     }
     exhibits

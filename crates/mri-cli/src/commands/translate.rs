@@ -54,7 +54,9 @@ pub fn run(args: Args) -> Result<()> {
     bar.finish_and_clear();
 
     let failed = failures.len();
-    if failed == total && let Some(first) = failures.pop() {
+    if failed == total
+        && let Some(first) = failures.pop()
+    {
         let of_many = format!("none of {total} images could be translated; the last");
         return Err(if total == 1 { first } else { first.context(of_many) });
     }
@@ -73,7 +75,8 @@ pub fn run(args: Args) -> Result<()> {
 
 /// One file goes to the output itself, or into it where that is a folder; many go into it by their relative names.
 fn output_paths(args: &Args, images: &[ImageRef]) -> Vec<PathBuf> {
-    if args.input.is_file() && images.len() == 1 && !args.output.is_dir() && args.output.extension().is_some() {
+    if args.input.is_file() && images.len() == 1 && !args.output.is_dir() && args.output.extension().is_some()
+    {
         return vec![args.output.clone()];
     }
     images.iter().map(|image| args.output.join(image.relative())).collect()
@@ -82,8 +85,11 @@ fn output_paths(args: &Args, images: &[ImageRef]) -> Vec<PathBuf> {
 /// Says before the work what would stop it.
 fn check_outputs(args: &Args, outputs: &[PathBuf]) -> Result<()> {
     let same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
-    if same(&args.input, &args.output) {
+    if same(&args.input, &args.output) || outputs.iter().any(|path| same(&args.input, path)) {
         bail!("{}: input and output are the same", args.input.display());
+    }
+    if args.output.is_file() && outputs != [args.output.as_path()] {
+        bail!("{}: a file, where a folder for {} images is needed", args.output.display(), outputs.len());
     }
     let existing: Vec<_> = outputs.iter().filter(|path| path.exists()).collect();
     match existing.first() {
@@ -101,7 +107,8 @@ fn check_outputs(args: &Args, outputs: &[PathBuf]) -> Result<()> {
 fn translate_one(translator: &Translator, image: &ImageRef, output: &Path, args: &Args) -> Result<()> {
     let translated = translator.translate(&image.read()?, &args.to).with_context(|| image.display())?;
     if let Some(folder) = output.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let write = if args.overwrite { write_image } else { write_new_image };
     Ok(write(output, &translated)?)
