@@ -75,8 +75,17 @@ impl CheckpointFolder {
         self.path.join("best.safetensors")
     }
 
-    /// Writes all that is needed to go on.
+    /// Writes all that is needed to go on, as the newest state.
     pub fn save_last(&self, model: &CycleGan, progress: &Progress) -> Result<()> {
+        self.save(&self.last(), model, progress)
+    }
+
+    /// The same as the best state.
+    pub fn save_best(&self, model: &CycleGan, progress: &Progress) -> Result<()> {
+        self.save(&self.best(), model, progress)
+    }
+
+    fn save(&self, path: &Path, model: &CycleGan, progress: &Progress) -> Result<()> {
         let mut tensors = model.generators.to_tensors()?;
         tensors.extend(model.discriminators.to_tensors()?);
         if let Some(average) = &model.average {
@@ -103,16 +112,8 @@ impl CheckpointFolder {
             training: Some(training),
             data: self.data.clone(),
         };
-        write(&self.last(), &metadata, &tensors)
+        write(path, &metadata, &tensors)
     }
-
-    /// Makes the last state the best.
-    pub fn copy_last_to_best(&self) -> Result<()> {
-        let last = self.last();
-        let mut source = std::fs::File::open(&last).map_err(Error::io(&last))?;
-        atomically(&self.best(), |file| std::io::copy(&mut source, file).map(|_| ()))
-    }
-
 }
 
 const AVERAGE: &str = "average";
@@ -269,17 +270,17 @@ fn write(path: &Path, metadata: &Metadata, tensors: &BTreeMap<String, Tensor>) -
     let header = Some(HashMap::from([(METADATA_KEY.to_string(), text)]));
     let bytes = safetensors::serialize(tensors, header)
         .map_err(|source| Error::Safetensors { path: path.to_path_buf(), source })?;
-    atomically(path, |file| file.write_all(&bytes))
+    atomically(path, &bytes)
 }
 
-fn atomically(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<()> {
+fn atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let run = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.prefix(".writing-").tempfile_in(folder)?;
-        fill(file.as_file_mut())?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         #[cfg(unix)]

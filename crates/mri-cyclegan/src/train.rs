@@ -42,7 +42,7 @@ pub struct EpochEvent {
     pub epoch: usize,
     /// Present where this epoch was validated.
     pub validation: Option<Validation>,
-    /// The validation score is the highest so far.
+    /// This state becomes `best`.
     pub is_best: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct Progress {
     pub step_in_epoch: usize,
     /// Images of one domain seen.
     pub images: u64,
-    /// The highest validation score.
+    /// The highest validation score of the epochs that are multiples of [`TrainConfig::validate_every`].
     pub best: Option<f64>,
 }
 
@@ -149,17 +149,24 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
         progress.epoch += 1;
         progress.step_in_epoch = 0;
 
-        let due = progress.epoch.is_multiple_of(config.validate_every) || progress.epoch == config.epochs;
-        let validation = if due { validate()? } else { None };
-        let is_best = validation.as_ref().is_some_and(|v| progress.best.is_none_or(|best| v.score > best));
-        if is_best {
+        // `best` is chosen at every `validate_every` epochs alone, so that it does not depend on where a run was broken
+        // off; the last epoch's counts where there is no other yet.
+        let is_regular = progress.epoch.is_multiple_of(config.validate_every);
+        let validation = if is_regular || progress.epoch == config.epochs { validate()? } else { None };
+        let is_best = match (&validation, progress.best) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(validation), Some(best)) => is_regular && validation.score > best,
+        };
+        if is_best && is_regular {
             progress.best = validation.as_ref().map(|v| v.score);
         }
         observer.epoch_done(&EpochEvent { epoch: progress.epoch, validation, is_best })?;
-        checkpoints.save_last(model, progress)?;
+        // First the best: `last` must never know of a best that could not be written.
         if is_best {
-            checkpoints.copy_last_to_best()?;
+            checkpoints.save_best(model, progress)?;
         }
+        checkpoints.save_last(model, progress)?;
         if stop.load(Ordering::Relaxed) {
             return Ok(if progress.epoch < config.epochs { Outcome::Stopped } else { Outcome::Finished });
         }

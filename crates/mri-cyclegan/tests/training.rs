@@ -4,11 +4,12 @@
 use candle_core::{Device, Tensor};
 use mri_cyclegan::{
     Adversarial, Architecture, Batches, CheckpointFolder, CycleGan, EpochEvent, Error, LossConfig, Observer,
-    Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation, export_model,
-    load_translators, resume, train,
+    Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation, export_model, load_translators,
+    read_metadata, resume, train,
 };
 use mri_unet::{GeneratorConfig, PatchGanConfig, Skip};
 use std::{
+    cell::Cell,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -121,6 +122,48 @@ fn three_epochs_and_three_resumed_equal_six_in_every_byte() {
     let (model, progress) = resumed(broken.path());
     assert_eq!((progress.epoch, model.steps()), (3, 12));
     assert_eq!(run(model, progress, 6, NEVER, broken.path()), Outcome::Finished);
+    for name in ["last.safetensors", "best.safetensors"] {
+        assert!(bytes(straight.path(), name) == bytes(broken.path(), name), "{name} differs");
+    }
+}
+
+/// Knows the epoch under way.
+struct EpochOf<'a>(&'a Cell<usize>);
+
+impl Observer for EpochOf<'_> {
+    fn step_done(&mut self, event: &StepEvent) -> Result<()> {
+        self.0.set(event.epoch);
+        Ok(())
+    }
+
+    fn epoch_done(&mut self, _: &EpochEvent) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_best_state_does_not_depend_on_where_a_run_was_broken_off() {
+    // Validated after epochs 2, 4 and the last one, whose score is the highest.
+    let run_to = |epochs: usize, (mut model, mut progress): (CycleGan, Progress), path: &Path| {
+        let epoch = Cell::new(0);
+        let score = |epoch: usize| if epoch.is_multiple_of(2) { epoch as f64 } else { 100. };
+        let training = Training {
+            config: &TrainConfig { epochs, ..settings().1 },
+            batches: &Waves,
+            validate: &mut || Ok(Some(Validation { score: score(epoch.get()), figures: Default::default() })),
+            observer: &mut EpochOf(&epoch),
+            checkpoints: &folder(path),
+            stop: &AtomicBool::new(false),
+        };
+        train(&mut model, &mut progress, training).unwrap();
+        read_metadata(&folder(path).best()).unwrap().training.unwrap().progress.epoch
+    };
+    let (straight, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let new = || (new_model(), Progress::default());
+    assert_eq!(run_to(5, new(), straight.path()), 4);
+    assert_eq!(run_to(1, new(), broken.path()), 1, "the only one there is");
+    assert_eq!(run_to(3, resumed(broken.path()), broken.path()), 2);
+    assert_eq!(run_to(5, resumed(broken.path()), broken.path()), 4);
     for name in ["last.safetensors", "best.safetensors"] {
         assert!(bytes(straight.path(), name) == bytes(broken.path(), name), "{name} differs");
     }
