@@ -10,7 +10,8 @@ pub enum Error {
     /// A network or its parameters could not be built.
     #[error(transparent)]
     Network(#[from] mri_unet::NetworkError),
-    /// A loss term became infinite or not a number; nothing of that step was applied.
+    /// A loss term became infinite or not a number. Where it is a discriminator's, the generators have taken their half
+    /// of the step: go on from a checkpoint.
     #[error("step {step}: loss term `{term}` is {value}; training stopped, the last checkpoint is intact")]
     NonFinite {
         /// Step that failed, counted from 1.

@@ -24,7 +24,7 @@ enum Network {
 
 impl Generator {
     /// Builds the network that `config` describes from the tensors of `vb`: those of [`UNet`] or [`ResNet`],
-    /// and `tone.knots` with [`Skip::Tone`].
+    /// and `tone.knots` with [`Skip::Tone`](crate::Skip::Tone).
     ///
     /// # Errors
     /// A configuration out of range, or a builder without one of the tensors.

@@ -4,9 +4,9 @@
 //! A [`Subject`] has scalp (skin, fat, muscle), skull with marrow, fluid around a folded cortex, white matter, falx and
 //! sagittal sinus, ventricles, basal nuclei and thalami, and optionally lesions. Subjects differ in the size, shape and
 //! pose of the head, in the thickness of its layers, in all folds, in the width of the ventricles and sulci (atrophy)
-//! and in asymmetry. Signals come from the BrainWeb tissue parameters ([`Tissue::relaxation`]) through the equations of
-//! the sequences ([`SpoiledGradientEcho`], [`SpinEcho`]), so the two contrasts of a slice are exact partners. One grey
-//! scale per contrast ([`T1W_WHITE`], [`T2W_WHITE`]) holds for all slices of all subjects.
+//! and in asymmetry. Signals come from tissue parameters, BrainWeb's where it has the tissue ([`Tissue::relaxation`]),
+//! through the equations of the sequences ([`SpoiledGradientEcho`], [`SpinEcho`]), so the two contrasts of a slice are
+//! exact partners. One grey scale per contrast ([`T1W_WHITE`], [`T2W_WHITE`]) holds for all slices of all subjects.
 //!
 //! Anatomical from the level of the commissures (z = 0) to the vertex (z about 75 mm); the skull base, eyes, temporal
 //! poles, brain stem and cerebellum are left out.

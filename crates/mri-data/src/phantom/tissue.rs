@@ -87,19 +87,17 @@ impl Tissue {
         matches!(self, Self::WhiteMatterLesion | Self::FocalLesion)
     }
 
-    /// Relaxation times and proton density at 1.5 T, as in BrainWeb.
+    /// Relaxation times and proton density at 1.5 T: BrainWeb's where it has the tissue, else ours.
     ///
-    /// CSF, grey and white matter, fat, muscle, skin (there "muscle/skin"), bone and lesion are BrainWeb's own
-    /// table, marrow and the falx (connective tissue) that of its 20 further heads. Ours, and not published:
-    /// thalamus and pallidum, which are grey matter crossed by fibres, lie between its grey and white matter;
-    /// venous blood, whose signal partly flows away, has the parameters of muscle; the focal lesion is a mixture
-    /// of the published lesion and CSF.
+    /// CSF, grey and white matter, fat, muscle, skin (there "muscle/skin"), bone (no signal) and the white-matter lesion
+    /// are from BrainWeb's table, the striatum being its grey matter. Ours, and not published, are the others: marrow
+    /// (the times of white matter at a proton density of 0.4), the falx (the times of muscle at 0.5), thalamus and
+    /// pallidum (grey matter crossed by fibres, between grey and white matter), the sinus (venous blood, whose signal
+    /// partly flows away, as muscle) and the focal lesion (between the white-matter lesion and CSF, by hand).
     ///
     /// R. K.-S. Kwan, A. C. Evans, G. B. Pike: MRI simulation-based evaluation of image-processing and
     /// classification methods, IEEE Trans. Med. Imaging 18(11), 1999. D. L. Collins et al.: Design and
     /// construction of a realistic digital brain phantom, IEEE Trans. Med. Imaging 17(3), 1998.
-    /// B. Aubert-Broche, A. C. Evans, D. L. Collins: A new improved version of the realistic digital brain
-    /// phantom, NeuroImage 32(1), 2006.
     pub const fn relaxation(self) -> Relaxation {
         match self {
             Self::Background | Self::Bone => relaxation(0.0, 0.0, 0.0, 0.0),
