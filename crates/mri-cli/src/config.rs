@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use mri_cyclegan::{LossConfig, TrainConfig};
-use mri_data::{augment::AugmentConfig, geometry::Fit, normalize::Normalization, phantom::DatasetOptions, split::Split};
+use mri_data::{
+    augment::AugmentConfig, geometry::Fit, normalize::Normalization, phantom::DatasetOptions, split::Split,
+};
 use mri_unet::{GeneratorConfig, PatchGanConfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -118,7 +120,8 @@ impl Config {
 
     /// Parses TOML `text`, then applies `settings`.
     pub fn parse(text: &str, settings: &[String]) -> Result<Self> {
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| anyhow::anyhow!(one_line(&e.to_string())))?;
+        let mut table: toml::Table =
+            toml::from_str(text).map_err(|e| anyhow::anyhow!(one_line(&e.to_string())))?;
         for setting in settings {
             apply_setting(&mut table, setting)?;
         }
@@ -137,13 +140,18 @@ impl Config {
             bail!("data.size: {height}x{width} px is too small; 16 px is the least");
         }
         let [a, b] = &self.data.domains;
-        let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let plain =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if a == b || !plain(a) || !plain(b) {
-            bail!("data.domains: two different names of letters, digits and `-` are needed, found `{a}` and `{b}`");
+            bail!(
+                "data.domains: two different names of letters, digits and `-` are needed, found `{a}` and `{b}`"
+            );
         }
         if self.data.t1.is_some() != self.data.t2.is_some() {
             let missing = if self.data.t1.is_some() { b } else { a };
-            bail!("data of one domain only: images of `{missing}` are missing; give both --t1 and --t2, or neither for the phantom");
+            bail!(
+                "data of one domain only: images of `{missing}` are missing; give both --t1 and --t2, or neither for the phantom"
+            );
         }
         Ok(())
     }
@@ -187,7 +195,8 @@ fn apply_setting(table: &mut toml::Table, setting: &str) -> Result<()> {
 fn describe(error: &serde_path_to_error::Error<toml::de::Error>) -> anyhow::Error {
     let message = one_line(error.inner().message());
     let path = error.path().to_string();
-    let Some((unknown, known)) = message.strip_prefix("unknown field ").and_then(|m| m.split_once(',')) else {
+    let Some((unknown, known)) = message.strip_prefix("unknown field ").and_then(|m| m.split_once(','))
+    else {
         return anyhow::anyhow!("{path}: {message}");
     };
     let unknown = unknown.trim_matches('`');
@@ -240,7 +249,10 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_named_with_the_nearest() {
-        assert_eq!(error("[train]\nepocs = 3", &[]), "unknown key `train.epocs`; did you mean `train.epochs`?");
+        assert_eq!(
+            error("[train]\nepocs = 3", &[]),
+            "unknown key `train.epocs`; did you mean `train.epochs`?"
+        );
         assert_eq!(error("[lost]\ncycle = 3", &[]), "unknown key `lost`; did you mean `loss`?");
         assert_eq!(error("", &["loss.cylce=1"]), "unknown key `loss.cylce`; did you mean `loss.cycle`?");
     }

@@ -5,9 +5,9 @@ use crate::evaluation::TrainingData;
 use crate::pairs::read_images;
 use crate::translator::DataSettings;
 use anyhow::{Context, Result};
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use candle_datasets::Batcher;
-use mri_cyclegan::Batches;
+use mri_cyclegan::{Batches, EpochBatches};
 use mri_data::{
     geometry::Canvas,
     loader::UnpairedLoader,
@@ -85,7 +85,9 @@ impl Dataset {
     /// What the baselines may see: the training images of both domains and, where the configuration names them, the true
     /// pairs of the training part.
     pub fn for_baselines(&self, config: &Config) -> Result<TrainingData> {
-        let read = |slices: &[Slice]| slices.iter().map(|slice| Ok(slice.source.read()?)).collect::<Result<Vec<_>>>();
+        let read = |slices: &[Slice]| {
+            slices.iter().map(|slice| Ok(slice.source.read()?)).collect::<Result<Vec<_>>>()
+        };
         let [a, b] = &self.train;
         let pairs = match &config.data.train_pairs {
             Some(csv) => read_images(csv, &config.data.domains)?,
@@ -131,11 +133,7 @@ pub struct LoaderBatches<'a> {
 }
 
 impl Batches for LoaderBatches<'_> {
-    fn epoch(
-        &self,
-        epoch: usize,
-        skip: usize,
-    ) -> mri_cyclegan::Result<Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + '_>> {
+    fn epoch(&self, epoch: usize, skip: usize) -> mri_cyclegan::Result<EpochBatches<'_>> {
         let batches = Batcher::new_r2(self.loader.epoch(epoch))
             .batch_size(self.batch)
             .return_last_incomplete_batch(true)

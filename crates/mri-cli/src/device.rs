@@ -43,7 +43,9 @@ impl DeviceChoice {
             Self::Cuda(_) if !cuda_is_available() => {
                 bail!("this build has no CUDA support: build with `--features cuda`, or use --device cpu")
             }
-            Self::Cuda(ordinal) => Device::new_cuda(ordinal).with_context(|| format!("cannot open GPU {ordinal}")),
+            Self::Cuda(ordinal) => {
+                Device::new_cuda(ordinal).with_context(|| format!("cannot open GPU {ordinal}"))
+            }
             Self::Metal if !metal_is_available() => {
                 bail!("this build has no Metal support: build with `--features metal`, or use --device cpu")
             }

@@ -85,9 +85,7 @@ fn log_to_stderr(verbosity: u8) {
         let others = if verbosity == 0 { LevelFilter::OFF } else { LevelFilter::WARN };
         ["mri_cli", "mri_data", "mri_unet", "mri_cyclegan", "mri_eval", "mri_kernels"]
             .into_iter()
-            .fold(Targets::new().with_default(others), |targets, name| {
-                targets.with_target(name, level)
-            })
+            .fold(Targets::new().with_default(others), |targets, name| targets.with_target(name, level))
     });
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);

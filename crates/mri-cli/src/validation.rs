@@ -68,8 +68,10 @@ fn unpaired(translator: &Translator, images: &[Vec<Image>; 2], names: &[String; 
         images[domain].iter().take(MOST_UNPAIRED).map(|image| translator.to_unit(image, domain)).collect()
     };
     for (to, name) in names.iter().enumerate() {
-        let outputs =
-            unit(1 - to)?.iter().map(|source| translator.translate_unit(source, to)).collect::<Result<Vec<_>>>()?;
+        let outputs = unit(1 - to)?
+            .iter()
+            .map(|source| translator.translate_unit(source, to))
+            .collect::<Result<Vec<_>>>()?;
         let references = unit(to)?;
         let outputs: Vec<ArrayView2<f32>> = outputs.iter().map(|image| image.view()).collect();
         let references: Vec<ArrayView2<f32>> = references.iter().map(|image| image.view()).collect();

@@ -68,7 +68,9 @@ impl Witness<'_> {
     fn take_note_of_epoch(&mut self, event: &EpochEvent) -> Result<()> {
         let mut line = format!("epoch {}/{}", event.epoch, self.epochs);
         if let Some(validation) = &event.validation {
-            self.log.add(&json!({"epoch": event.epoch, "validation": validation.figures, "score": validation.score}))?;
+            self.log.add(
+                &json!({"epoch": event.epoch, "validation": validation.figures, "score": validation.score}),
+            )?;
             for (direction, figures) in &validation.figures {
                 line += &format!("  {direction}");
                 line.extend(figures.iter().map(|(name, value)| format!(" {name} {value:.3}")));

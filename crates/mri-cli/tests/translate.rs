@@ -212,7 +212,7 @@ fn an_unreadable_image_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();
     let path = folder.path().join("slice.png");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&path).is_ok() {
         println!("skipped: root can read all files");
         return;

@@ -5,8 +5,8 @@
 
 use candle_core::{Device, Tensor};
 use mri_cyclegan::{
-    Architecture, Batches, CheckpointFolder, CycleGan, EpochEvent, LossConfig, Observer, Progress, Result,
-    Schedule, StepEvent, TrainConfig, Training, export_model, load_translators, train,
+    Architecture, Batches, CheckpointFolder, CycleGan, EpochBatches, EpochEvent, LossConfig, Observer,
+    Progress, Result, Schedule, StepEvent, TrainConfig, Training, export_model, load_translators, train,
 };
 use mri_unet::{GeneratorConfig, PatchGanConfig, Skip};
 use std::sync::atomic::AtomicBool;
@@ -18,11 +18,7 @@ const STEPS: usize = 20;
 struct Blobs;
 
 impl Batches for Blobs {
-    fn epoch(
-        &self,
-        epoch: usize,
-        skip: usize,
-    ) -> Result<Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + '_>> {
+    fn epoch(&self, epoch: usize, skip: usize) -> Result<EpochBatches<'_>> {
         Ok(Box::new((skip..STEPS).map(move |step| {
             let n = 2 * (epoch * STEPS + step);
             Ok((blob(n)?, darkened(n + 1)?))

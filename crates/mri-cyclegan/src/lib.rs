@@ -13,8 +13,8 @@ mod train;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{
-    CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, export_model, load_translators, read_metadata,
-    resume,
+    CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, export_model, load_translators,
+    read_metadata, resume,
 };
 pub use config::{LossConfig, TrainConfig};
 pub use cyclegan::{Architecture, CycleGan, Losses, Translators};
@@ -23,5 +23,6 @@ pub use loss::Adversarial;
 pub use pool::ImagePool;
 pub use schedule::Schedule;
 pub use train::{
-    Batches, EpochEvent, Observer, Outcome, Progress, StepEvent, Training, Validate, Validation, train,
+    Batches, EpochBatches, EpochEvent, Observer, Outcome, Progress, StepEvent, Training, Validate,
+    Validation, train,
 };

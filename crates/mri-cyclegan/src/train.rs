@@ -68,15 +68,14 @@ pub struct Progress {
     pub best: Option<f64>,
 }
 
+/// The batches of domains A and B of one epoch.
+pub type EpochBatches<'a> = Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + 'a>;
+
 /// Where batches come from.
 pub trait Batches {
     /// Batches (N,C,H,W) in [-1,1] of domains A and B of `epoch` (from 0), the first `skip` left out. What it gives
     /// must depend on nothing else: then a resumed run sees what a straight one sees.
-    fn epoch(
-        &self,
-        epoch: usize,
-        skip: usize,
-    ) -> Result<Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + '_>>;
+    fn epoch(&self, epoch: usize, skip: usize) -> Result<EpochBatches<'_>>;
     /// Steps of one epoch.
     fn steps_per_epoch(&self) -> usize;
 }

@@ -3,9 +3,9 @@
 
 use candle_core::{Device, Tensor};
 use mri_cyclegan::{
-    Adversarial, Architecture, Batches, CheckpointFolder, CycleGan, EpochEvent, Error, LossConfig, Observer,
-    Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation, export_model, load_translators,
-    read_metadata, resume, train,
+    Adversarial, Architecture, Batches, CheckpointFolder, CycleGan, EpochBatches, EpochEvent, Error,
+    LossConfig, Observer, Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation,
+    export_model, load_translators, read_metadata, resume, train,
 };
 use mri_unet::{GeneratorConfig, PatchGanConfig, Skip};
 use std::{
@@ -18,11 +18,7 @@ use std::{
 struct Waves;
 
 impl Batches for Waves {
-    fn epoch(
-        &self,
-        epoch: usize,
-        skip: usize,
-    ) -> Result<Box<dyn Iterator<Item = candle_core::Result<(Tensor, Tensor)>> + '_>> {
+    fn epoch(&self, epoch: usize, skip: usize) -> Result<EpochBatches<'_>> {
         Ok(Box::new((skip..4).map(move |step| Ok((wave(epoch, step, 1.)?, wave(epoch, step, -1.)?)))))
     }
 

@@ -158,9 +158,7 @@ impl NormLayer {
     pub(crate) fn activated(&self, x: &Tensor, slope: f64) -> Result<Tensor> {
         match self {
             Self::Identity => mri_kernels::leaky_relu(x, slope),
-            Self::Instance { affine } => {
-                mri_kernels::instance_norm_leaky_relu(x, pair(affine), EPS, slope)
-            }
+            Self::Instance { affine } => mri_kernels::instance_norm_leaky_relu(x, pair(affine), EPS, slope),
         }
     }
 }
