@@ -139,6 +139,7 @@ impl Config {
         if height < 16 || width < 16 {
             bail!("data.size: {height}x{width} px is too small; 16 px is the least");
         }
+        self.data.augment.check()?;
         let [a, b] = &self.data.domains;
         let plain =
             |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -262,6 +263,7 @@ mod tests {
         let message = error("[train]\nepochs = \"many\"", &[]);
         assert!(message.starts_with("train.epochs: invalid type"), "{message}");
         assert!(error("[train]\nepochs = 0", &[]).contains("train.epochs"));
+        assert!(error("[data.augment]\nscale = 1.5", &[]).contains("augment.scale"));
         assert!(error("[data]\nt1 = \"a\"", &[]).contains("one domain only"));
     }
 }

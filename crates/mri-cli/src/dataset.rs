@@ -13,7 +13,7 @@ use mri_data::{
     loader::UnpairedLoader,
     manifest::{Domain, Manifest, Slice, discover},
     pairing::{Thumbnail, suspected_pairs},
-    phantom::{Existing, holds_dataset, write_dataset},
+    phantom::{DatasetOptions, Existing, holds_dataset, write_dataset},
     slices::{Slices, fit_normalizer},
     source::resolve_domains,
     split::split,
@@ -41,10 +41,14 @@ pub fn with_phantom(mut config: Config) -> Result<Config> {
             write_dataset(path, &data.phantom, Existing::Replace)?;
         }
         let part = |name: &str| Some(path.join(name));
-        let or_phantom = |given: &Option<PathBuf>, name: &str| given.clone().or_else(|| part(name));
-        data.validation_pairs = or_phantom(&data.validation_pairs, "validation/pairs.csv");
-        data.test_pairs = or_phantom(&data.test_pairs, "test/pairs.csv");
-        data.train_pairs = or_phantom(&data.train_pairs, "train/pairs.csv");
+        let or_pairs_of = |given: &Option<PathBuf>, name: &str, subjects: usize| {
+            given.clone().or_else(|| part(name).filter(|_| subjects > 0))
+        };
+        let DatasetOptions { train_subjects, validation_subjects, test_subjects, .. } = data.phantom;
+        data.validation_pairs =
+            or_pairs_of(&data.validation_pairs, "validation/pairs.csv", validation_subjects);
+        data.test_pairs = or_pairs_of(&data.test_pairs, "test/pairs.csv", test_subjects);
+        data.train_pairs = or_pairs_of(&data.train_pairs, "train/pairs.csv", train_subjects);
         (data.t1, data.t2) = (part("train/t1"), part("train/t2"));
     }
     Ok(config)
@@ -59,6 +63,7 @@ impl Dataset {
         let [name_a, name_b] = &data.domains;
         let domains = [discover(name_a, &images_a)?, discover(name_b, &images_b)?];
         let manifest = Manifest::new(&domains);
+        tracing::info!(slices = manifest.entries.len(), manifest = manifest.hash(), "data found");
         warn(&domains, &manifest);
 
         let mut parts = split(&domains, &data.split)?.into_iter();

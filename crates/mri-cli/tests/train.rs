@@ -174,6 +174,16 @@ fn an_interrupted_training_saves_ends_cleanly_and_goes_on_as_if_nothing_had_happ
 }
 
 #[test]
+fn every_normalization_resumes_on_unchanged_data() {
+    let folder = heads();
+    for method in ["range", "percentile", "z-score", "nyul"] {
+        let normalization = format!("data.normalization.method={method}");
+        train_on_heads(&folder, &["--set", &normalization, "--epochs", "1", "--out", method]).done();
+        run(folder.path(), &["train", "--device", "cpu", "--resume", method, "--epochs", "2"]).done();
+    }
+}
+
+#[test]
 fn a_run_folder_that_cannot_be_used_is_named_and_left_alone() {
     let folder = heads();
     let path = folder.path();

@@ -125,6 +125,7 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
             let lr = config.lr * config.schedule.factor(epochs_done, config.epochs);
 
             let loss = model.step(&a, &b, lr)?;
+            tracing::debug!(step = model.steps(), lr, ?loss, "step done");
 
             progress.step_in_epoch += 1;
             progress.images += a.dim(0)? as u64;
@@ -154,7 +155,7 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
         let validation = if is_regular || progress.epoch == config.epochs { validate()? } else { None };
         let is_best = match (&validation, progress.best) {
             (None, _) => false,
-            (Some(_), None) => true,
+            (Some(validation), None) => !validation.score.is_nan(),
             (Some(validation), Some(best)) => is_regular && validation.score > best,
         };
         if is_best && is_regular {
@@ -166,6 +167,7 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
             checkpoints.save_best(model, progress)?;
         }
         checkpoints.save_last(model, progress)?;
+        tracing::info!(epoch = progress.epoch, step = model.steps(), is_best, "checkpoint written");
         if stop.load(Ordering::Relaxed) {
             return Ok(if progress.epoch < config.epochs { Outcome::Stopped } else { Outcome::Finished });
         }
