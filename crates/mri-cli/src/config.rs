@@ -136,8 +136,16 @@ impl Config {
         self.train.check()?;
         self.loss.check()?;
         let [height, width] = self.data.size.height_width_px();
-        if height < 16 || width < 16 {
-            bail!("data.size: {height}x{width} px is too small; 16 px is the least");
+        let least = 3 << self.discriminator.layers.min(20);
+        if height < least || width < least {
+            bail!(
+                "data.size: {height}x{width} px is too small; a discriminator of {} layers needs {least} px",
+                self.discriminator.layers
+            );
+        }
+        let channels = [self.model.in_channels, self.model.out_channels, self.discriminator.in_channels];
+        if channels != [1; 3] {
+            bail!("in_channels, out_channels: slices have one channel");
         }
         self.data.augment.check()?;
         let [a, b] = &self.data.domains;

@@ -38,7 +38,12 @@ pub fn with_phantom(mut config: Config) -> Result<Config> {
         let path = &data.phantom_path;
         if !holds_dataset(path, &data.phantom) {
             eprintln!("making the phantom data set {}", path.display());
-            write_dataset(path, &data.phantom, Existing::Replace)?;
+            write_dataset(path, &data.phantom, Existing::Refuse).with_context(|| {
+                format!(
+                    "{} does not hold the phantom of this configuration: remove it, or set data.phantom_path",
+                    path.display()
+                )
+            })?;
         }
         let part = |name: &str| Some(path.join(name));
         let or_pairs_of = |given: &Option<PathBuf>, name: &str, subjects: usize| {

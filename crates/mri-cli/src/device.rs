@@ -37,8 +37,8 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device> {
         use candle_core::utils::{cuda_is_available, metal_is_available};
         match self {
-            Self::Auto if cuda_is_available() => Self::Cuda(0).open(),
-            Self::Auto if metal_is_available() => Self::Metal.open(),
+            Self::Auto if cuda_is_available() => Ok(Self::Cuda(0).open().unwrap_or_else(on_the_cpu)),
+            Self::Auto if metal_is_available() => Ok(Self::Metal.open().unwrap_or_else(on_the_cpu)),
             Self::Auto | Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(_) if !cuda_is_available() => {
                 bail!("this build has no CUDA support: build with `--features cuda`, or use --device cpu")
@@ -52,6 +52,11 @@ impl DeviceChoice {
             Self::Metal => Device::new_metal(0).context("cannot open the Metal GPU"),
         }
     }
+}
+
+fn on_the_cpu(error: anyhow::Error) -> Device {
+    eprintln!("note: computing on the CPU: {error:#}");
+    Device::Cpu
 }
 
 #[cfg(test)]

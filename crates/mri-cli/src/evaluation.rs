@@ -132,10 +132,28 @@ fn evaluate_direction(
             output: outputs[to].view(),
         })
         .collect();
-    evaluate(&direction, &cases, &training.map_or_else(Training::default, |data| data.towards(to)))
+    let scaled = training.map(|data| {
+        data.at_depths(if to == 1 { [depth(from), depth(to)] } else { [depth(to), depth(from)] })
+    });
+    evaluate(&direction, &cases, &scaled.as_ref().map_or_else(Training::default, |data| data.towards(to)))
 }
 
 impl TrainingData {
+    /// The same in units of files of these depths, by domain.
+    fn at_depths(&self, depths: [BitDepth; 2]) -> TrainingData {
+        let scaled = |image: &Image, depth: BitDepth| Image {
+            pixels: &image.pixels * (depth.max_value() / image.depth.max_value()),
+            depth,
+        };
+        let [a, b] = depths;
+        TrainingData {
+            origin: self.origin.clone(),
+            t1: self.t1.iter().map(|image| scaled(image, a)).collect(),
+            t2: self.t2.iter().map(|image| scaled(image, b)).collect(),
+            pairs: self.pairs.iter().map(|(of_a, of_b)| (scaled(of_a, a), scaled(of_b, b))).collect(),
+        }
+    }
+
     fn towards(&self, to: usize) -> Training<'_> {
         fn views(images: &[Image]) -> Vec<ArrayView2<'_, f32>> {
             images.iter().map(|image| image.pixels.view()).collect()
@@ -229,5 +247,15 @@ mod tests {
             assert_eq!(report.fitted_on.lut, "elsewhere");
             assert!(report.baselines.histogram.is_none(), "one case and no unpaired images");
         }
+    }
+
+    #[test]
+    fn training_images_are_brought_to_the_depth_of_the_cases() {
+        let eight = image(|row, _| row as f32, BitDepth::Eight);
+        let data =
+            TrainingData { t1: vec![eight.clone()], t2: vec![eight.clone()], ..TrainingData::default() };
+        let scaled = data.at_depths([BitDepth::Sixteen, BitDepth::Eight]);
+        assert_eq!(scaled.t1[0].pixels[[23, 0]], 23. * 257.);
+        assert_eq!(scaled.t2[0], eight);
     }
 }

@@ -58,6 +58,11 @@ impl Translator {
         self.domains.each_ref().map(String::as_str)
     }
 
+    /// Hash of the manifest of the training images.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.settings.manifest_sha256
+    }
+
     /// Index of the domain called `name`.
     pub fn domain(&self, name: &str) -> Result<usize> {
         let domains = self.domains();

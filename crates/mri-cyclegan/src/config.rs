@@ -82,6 +82,16 @@ impl TrainConfig {
         demand(self.batch > 0, "train.batch", "must be at least 1")?;
         demand(self.validate_every > 0, "train.validate_every", "must be at least 1")?;
         demand(self.lr > 0. && self.lr.is_finite(), "train.lr", "must be a positive number")?;
+        demand(
+            self.tone_lr_factor >= 0. && self.tone_lr_factor.is_finite(),
+            "train.tone_lr_factor",
+            "must be a number >= 0",
+        )?;
+        demand(
+            self.adam.eps > 0. && self.adam.eps.is_finite(),
+            "train.adam.eps",
+            "must be a positive number",
+        )?;
         demand((0. ..1.).contains(&self.ema), "train.ema", "must be in [0, 1)")?;
         demand((0. ..1.).contains(&self.adam.beta1), "train.adam.beta1", "must be in [0, 1)")?;
         demand((0. ..1.).contains(&self.adam.beta2), "train.adam.beta2", "must be in [0, 1)")

@@ -12,7 +12,9 @@ pub enum Error {
     Network(#[from] mri_unet::NetworkError),
     /// A loss term became infinite or not a number. Where it is a discriminator's, the generators have taken their half
     /// of the step: go on from a checkpoint.
-    #[error("step {step}: loss term `{term}` is {value}; training stopped, the last checkpoint is intact")]
+    #[error(
+        "step {step}: loss term `{term}` is {value}; training stopped; a checkpoint written before is intact"
+    )]
     NonFinite {
         /// Step that failed, counted from 1.
         step: u64,

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mri_data::image::Image;
 use mri_eval::report::Report;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, with_phantom};
 use crate::device::DeviceChoice;
 use crate::evaluation::{TrainingData, evaluate_cases};
 use crate::exit::SomeFailed;
@@ -53,7 +53,7 @@ pub fn run(args: Args) -> Result<()> {
     let translator = Translator::load(&args.model, &args.device.open()?)?;
     let domains = translator.domains();
     let pairs = read_pairs(&args.pairs, domains)?;
-    let training = training_data(&args, domains)?;
+    let training = training_data(&args, &translator)?;
     let total = pairs.len();
     let evaluation = evaluate_cases(
         domains,
@@ -80,21 +80,27 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// The pairs that the user names, else the training data of the run, where they still are.
-fn training_data(args: &Args, domains: [&str; 2]) -> Result<Option<TrainingData>> {
+fn training_data(args: &Args, translator: &Translator) -> Result<Option<TrainingData>> {
     if let Some(csv) = &args.train_pairs {
-        return Ok(Some(training_pairs(csv, domains)?));
+        return Ok(Some(training_pairs(csv, translator.domains())?));
     }
     if !args.model.is_dir() {
         return Ok(None);
     }
     let of_run = || -> Result<TrainingData> {
         let (_, config) = RunFolder::open(&args.model)?;
-        Dataset::prepare(&config)?.for_baselines(&config)
+        let config = with_phantom(config)?;
+        let dataset = Dataset::prepare(&config)?;
+        ensure!(
+            dataset.settings.manifest_sha256 == translator.manifest_sha256(),
+            "the files have changed since the training"
+        );
+        dataset.for_baselines(&config)
     };
     match of_run() {
         Ok(training) => Ok(Some(training)),
         Err(error) => {
-            eprintln!("warning: the training data of {} cannot be read: {error:#}", args.model.display());
+            eprintln!("warning: the training data of {} cannot be used: {error:#}", args.model.display());
             Ok(None)
         }
     }

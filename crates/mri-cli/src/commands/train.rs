@@ -1,7 +1,7 @@
 //! `mri-cli train`: load, construct, resume, train, measure.
 
 use crate::{
-    config::Config,
+    config::{Config, DataConfig},
     dataset::{Dataset, LoaderBatches, with_phantom},
     device::DeviceChoice,
     evaluation::evaluate_pairs,
@@ -19,7 +19,7 @@ use mri_cyclegan::{
     Architecture, Batches, CheckpointFolder, CycleGan, Outcome, Progress, Training, export_model, resume,
     train,
 };
-use mri_data::{image::Image, manifest::Slice};
+use mri_data::{image::Image, manifest::Slice, split::Split};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// Every random number follows from it
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Epochs at which to stop
     #[arg(long, value_name = "N")]
@@ -64,8 +64,11 @@ pub fn run(args: Args) -> Result<()> {
         Some(path) => reopen(path, args.epochs)?,
         None => begin(&args)?,
     };
+    let as_given = config.clone();
+    let config = with_phantom(config)?;
     let dataset = Dataset::prepare(&config)?;
     let cases = validation_cases(&config, &dataset)?;
+    check_pairs(&config)?;
     let checkpoints = CheckpointFolder {
         path: run.checkpoints(),
         domains: config.data.domains.clone(),
@@ -83,7 +86,7 @@ pub fn run(args: Args) -> Result<()> {
         }
     };
     // Nothing is written before all that can be wrong with settings and data has been looked at.
-    run.make(&config)?;
+    run.make(&as_given)?;
     whole_file::write_text(&run.manifest(), &serde_json::to_string_pretty(&dataset.manifest)?)?;
 
     let batches = LoaderBatches { loader: &dataset.loader, batch: config.train.batch, device: &device };
@@ -119,10 +122,12 @@ pub fn run(args: Args) -> Result<()> {
     match outcome? {
         Outcome::Stopped => {
             eprintln!("stopped and saved after step {} of {steps}", model.steps());
-            outln!("go on with: mri-cli train --resume {}", run.path.display())
+            outln!("go on with: {} train --resume {}", program(), run.path.display())
         }
         Outcome::Finished => {
             eprintln!("trained {} steps in {:.0} s", model.steps(), started.elapsed().as_secs_f64());
+            // There is nothing more to save: an interrupt now ends at once.
+            stop.store(true, Ordering::Relaxed);
             finish(&run, &config, &dataset, &checkpoints, &cases, &device)
         }
     }
@@ -137,6 +142,7 @@ fn begin(args: &Args) -> Result<(RunFolder, Config, Resumption)> {
     let mut config = Config::load(&args.config, &args.set)?;
     if let (Some(t1), Some(t2)) = (&args.t1, &args.t2) {
         (config.data.t1, config.data.t2) = (Some(t1.clone()), Some(t2.clone()));
+        forget_other_data(&mut config.data, &args.set);
     }
     config.seed = args.seed.unwrap_or(config.seed);
     config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
@@ -144,7 +150,32 @@ fn begin(args: &Args) -> Result<(RunFolder, Config, Resumption)> {
     let name = Path::new(&args.config).file_stem().and_then(|name| name.to_str()).unwrap_or("run");
     let out = args.out.clone().unwrap_or_else(|| RunFolder::next_free(name));
     RunFolder::check_vacant(&out)?;
-    Ok((RunFolder { path: out }, with_phantom(config)?, Resumption::Fresh))
+    Ok((RunFolder { path: out }, config, Resumption::Fresh))
+}
+
+/// Other data than the configuration's have neither its pairs nor its split, unless `settings` say so.
+fn forget_other_data(data: &mut DataConfig, settings: &[String]) {
+    let is_set = |key: &str| settings.iter().any(|setting| setting.starts_with(&format!("data.{key}")));
+    for (key, pairs) in [
+        ("validation_pairs", &mut data.validation_pairs),
+        ("test_pairs", &mut data.test_pairs),
+        ("train_pairs", &mut data.train_pairs),
+    ] {
+        if !is_set(key) {
+            *pairs = None;
+        }
+    }
+    if !is_set("split") {
+        data.split = Split::default();
+    }
+}
+
+/// Reads all pairs that will be needed at the end, so that hours of training do not end in a misspelt path.
+fn check_pairs(config: &Config) -> Result<()> {
+    for csv in config.data.test_pairs.iter().chain(&config.data.train_pairs) {
+        pairs::read_images(csv, &config.data.domains)?;
+    }
+    Ok(())
 }
 
 fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resumption)> {
@@ -247,10 +278,13 @@ fn finish(
     device: &Device,
 ) -> Result<()> {
     let chosen = match cases {
-        Cases::Paired(_) => checkpoints.best(),
-        Cases::Unpaired(_) => checkpoints.last(),
+        Cases::Paired(_) if checkpoints.best().exists() => checkpoints.best(),
+        _ => checkpoints.last(),
     };
     export_model(&chosen, &run.model())?;
+    let history = crate::history::read(&run.path)?;
+    plot::write(&run.path, &history)?;
+    progress_gif::write(&run.path)?;
     if let Some(csv) = &config.data.test_pairs {
         let translator = Translator::load(&run.model(), device)?;
         let training = dataset.for_baselines(config)?;
@@ -258,14 +292,33 @@ fn finish(
         whole_file::write_text(&run.evaluation(), &serde_json::to_string_pretty(&report)?)?;
         outln!("{}", report.table())?;
     }
-    let history = crate::history::read(&run.path)?;
-    plot::write(&run.path, &history)?;
-    progress_gif::write(&run.path)?;
     report::write(&run.path)?;
     let [_, b] = &config.data.domains;
     let path = run.path.display();
     outln!("run folder  {path}")?;
     outln!("model       {}", run.model().display())?;
     outln!("report      {path}/report.html")?;
-    outln!("translate   mri-cli translate --model {path} --to {b} -i IN -o OUT")
+    outln!("translate   {} translate --model {path} --to {b} -i IN -o OUT", program())
+}
+
+/// This program as it can be started from here.
+fn program() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| "mri-cli".into());
+    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_data_do_not_keep_the_presets_pairs_and_split() {
+        let of_preset = Config::load("quality", &[]).unwrap().data;
+        assert!(of_preset.test_pairs.is_some() && of_preset.split != Split::None);
+        let mut data = of_preset.clone();
+        forget_other_data(&mut data, &["data.test_pairs=mine.csv".into()]);
+        assert_eq!((data.test_pairs, data.train_pairs), (of_preset.test_pairs, None));
+        assert_eq!(data.split, Split::None);
+    }
 }

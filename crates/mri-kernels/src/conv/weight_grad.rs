@@ -127,7 +127,7 @@ fn weight_grad_batched(g: &Geometry, x: &[f32], dy: &[f32], destination: Destina
     });
 }
 
-/// `dy` (n, c, pixels) -> `db` (c), in place of or added to what it holds.
+/// `dy` (n, c, pixels) -> `db` (c).
 pub(crate) fn bias_grad(dy: &[f32], channels: usize, pixels: usize, db: &mut [f32]) {
     let db = Shared::new(db);
     let block = channels.div_ceil(16);

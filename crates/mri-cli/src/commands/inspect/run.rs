@@ -22,8 +22,9 @@ pub(super) struct Found {
     model: Option<checkpoint::Found>,
 }
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "config.toml",
+    "manifest.json",
     "metrics.jsonl",
     "checkpoints/last.safetensors",
     "checkpoints/best.safetensors",
