@@ -87,7 +87,13 @@ fn compare(run: &Path) -> anyhow::Result<String> {
     if strips.is_empty() {
         return Ok(strips); // a picture that someone else put there
     }
-    Ok(format!("{}<div id=\"cases\">\n{strips}</div>\n", include_str!("report/slider.html")))
+    let name = newest.file_stem().unwrap_or_default().to_string_lossy();
+    let epoch = name.trim_start_matches("epoch_").trim_start_matches('0');
+    Ok(format!(
+        "<p>As the model was after epoch {epoch}; the scores are of the exported model, which may be of an earlier one.</p>\n\
+         {}<div id=\"cases\">\n{strips}</div>\n",
+        include_str!("report/slider.html")
+    ))
 }
 
 fn progress(run: &Path) -> anyhow::Result<String> {
