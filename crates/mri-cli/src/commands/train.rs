@@ -60,7 +60,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let device = args.device.open()?;
-    let (run, config, progress) = match &args.resume {
+    let (run, config, resumption) = match &args.resume {
         Some(path) => reopen(path, args.epochs)?,
         None => begin(&args)?,
     };
@@ -78,7 +78,7 @@ pub fn run(args: Args) -> Result<()> {
     let architecture =
         Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
     let mut model = CycleGan::new(&architecture, &config.loss, &config.train, config.seed, &device)?;
-    let mut progress = match progress {
+    let mut progress = match resumption {
         Resumption::Fresh => Progress::default(),
         Resumption::FromLast => {
             check_data_unchanged(&checkpoints, &dataset)?;
