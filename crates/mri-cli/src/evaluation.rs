@@ -175,7 +175,6 @@ pub fn range_of(depth: BitDepth) -> Range {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn image(values: impl Fn(usize, usize) -> f32, depth: BitDepth) -> Image {

@@ -65,7 +65,6 @@ fn curves(points: BTreeMap<String, BTreeMap<u64, f64>>) -> Curves {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

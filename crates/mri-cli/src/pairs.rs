@@ -135,7 +135,6 @@ fn check_depths(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use mri_data::image::{BitDepth, write_image};
     use ndarray::Array2;

@@ -174,7 +174,6 @@ impl Sheet {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn row(target: Option<Array2<f32>>) -> Row {

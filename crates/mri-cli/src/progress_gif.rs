@@ -71,7 +71,6 @@ fn open(path: &Path) -> anyhow::Result<GrayImage> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -51,7 +51,6 @@ pub fn pairs<'a>(t1: impl Iterator<Item = &'a Path>, t2: impl Iterator<Item = &'
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// The table beside the test data has the level of each file, found by comparing it with the BrainWeb volumes.

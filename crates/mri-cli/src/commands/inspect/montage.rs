@@ -7,6 +7,8 @@ use image::imageops::FilterType;
 use super::images::{Domain, Found};
 use crate::pictures::{Role, Sheet, Tile, grey, sheet};
 
+/// Of a longer name the end is shown, which has the slice number.
+const LABEL_CHARS: usize = 13;
 const COLUMNS: usize = 8;
 const ROWS_OF_A_DOMAIN: usize = 3;
 const TILE_PX: u32 = 112;
@@ -41,9 +43,10 @@ fn tiles(domain: &Domain) -> anyhow::Result<Vec<Tile>> {
         let scale = f64::from(TILE_PX) / f64::from(picture.width().max(picture.height()));
         let size = |px: u32| ((f64::from(px) * scale).round() as u32).max(1);
         let (width, height) = (size(picture.width()), size(picture.height()));
-        let name = source.relative().file_stem().unwrap_or_default().to_string_lossy();
+        let stem = source.relative().file_stem().unwrap_or_default().to_string_lossy();
+        let name: String = stem.chars().skip(stem.chars().count().saturating_sub(LABEL_CHARS)).collect();
         tiles.push(Tile {
-            label: if place == 0 { format!("{}: {name}", domain.name) } else { name.into_owned() },
+            label: if place == 0 { format!("{}: {name}", domain.name) } else { name },
             role: Role::Plain,
             picture: image::imageops::resize(&picture, width, height, FilterType::Triangle),
         });
