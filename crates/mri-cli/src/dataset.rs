@@ -17,6 +17,7 @@ use mri_data::{
     slices::{Slices, fit_normalizer},
     source::resolve_domains,
     split::split,
+    volume::SliceAxis,
 };
 use std::path::PathBuf;
 
@@ -85,7 +86,13 @@ impl Dataset {
         let [slices_a, slices_b] = slices;
         Ok(Self {
             loader: UnpairedLoader::new(slices_a, slices_b, data.augment.clone(), config.seed),
-            settings: DataSettings { canvas, normalizers, manifest_sha256: manifest.hash() },
+            settings: DataSettings {
+                canvas,
+                normalizers,
+                manifest_sha256: manifest.hash(),
+                slice_axis: SliceAxis::default(),
+                neighbours: 0,
+            },
             manifest,
             train: [a.train, b.train],
             held_out: [a.held_out, b.held_out],

@@ -170,6 +170,7 @@ pub fn range_of(depth: BitDepth) -> Range {
     match depth {
         BitDepth::Eight => Range::EIGHT_BIT,
         BitDepth::Sixteen => Range::SIXTEEN_BIT,
+        BitDepth::Float => Range::UNIT,
     }
 }
 

@@ -7,6 +7,7 @@ use mri_data::{
     geometry::{Canvas, Fit},
     image::{BitDepth, Image},
     normalize::Normalizer,
+    volume::SliceAxis,
 };
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,12 @@ pub struct DataSettings {
     pub normalizers: [Normalizer; 2],
     /// Hash of the manifest of the training images.
     pub manifest_sha256: String,
+    /// The direction that volumes were cut along.
+    #[serde(default)]
+    pub slice_axis: SliceAxis,
+    /// Slices on each side of the translated one that the network sees as further channels.
+    #[serde(default)]
+    pub neighbours: usize,
 }
 
 /// Air, in network units.

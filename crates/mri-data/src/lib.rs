@@ -16,5 +16,6 @@ pub mod random;
 pub mod slices;
 pub mod source;
 pub mod split;
+pub mod volume;
 
 pub use error::{DataError, ImageError};

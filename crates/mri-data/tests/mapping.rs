@@ -61,7 +61,7 @@ fn a_range_follows_the_depth_of_the_file() {
     assert_knots(&normalizer.map_for(&sixteen).unwrap(), &[(0.0, -1.0), (65535.0, 1.0)]);
     assert_knots(&normalizer.output_map(BitDepth::Sixteen), &[(0.0, -1.0), (65535.0, 1.0)]);
     let mixed = Normalization::default().fit([eight(0.5), sixteen]).unwrap();
-    assert_eq!((mixed.depth(), mixed.typical().knots()[1].0), (BitDepth::Sixteen, 65535.0));
+    assert_eq!((mixed.depth(), mixed.typical().knots()[1].0), (Some(BitDepth::Sixteen), 65535.0));
 }
 
 #[test]

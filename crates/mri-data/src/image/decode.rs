@@ -65,11 +65,10 @@ fn decode(bytes: &[u8], format: Format) -> Result<Image, ImageError> {
     decoder
         .read_image(&mut samples)
         .map_err(|error| explained(error, format, (width, height), file_bytes))?;
-    let samples: Vec<u16> = match depth {
-        BitDepth::Eight => samples.iter().map(|&byte| u16::from(byte)).collect(),
-        BitDepth::Sixteen => {
-            samples.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])).collect()
-        }
+    let samples: Vec<u16> = if depth == BitDepth::Eight {
+        samples.iter().map(|&byte| u16::from(byte)).collect()
+    } else {
+        samples.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])).collect()
     };
     let grey = grey(&samples, channels, width as usize, format)?;
     let pixels = Array2::from_shape_vec((height as usize, width as usize), grey)

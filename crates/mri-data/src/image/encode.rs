@@ -34,6 +34,10 @@ pub fn encode_image(image: &Image, format: Format) -> Result<Vec<u8>, ImageError
         BitDepth::Sixteen => {
             (clipped.flat_map(|value| (value as u16).to_ne_bytes()).collect(), ExtendedColorType::L16)
         }
+        BitDepth::Float => {
+            let reason = "slices of volumes are written as NIfTI or DICOM".into();
+            return Err(ImageError::Unsupported { format: format.name(), reason });
+        }
     };
     let mut bytes = Cursor::new(Vec::new());
     let written = match format {

@@ -24,22 +24,27 @@ pub enum BitDepth {
     /// Values 0 to 65535.
     #[serde(rename = "16")]
     Sixteen,
+    /// Real values: a slice of a volume after the normalization of its volume, 0 (air) to 1.
+    #[serde(rename = "float")]
+    Float,
 }
 
 impl BitDepth {
-    /// The largest value that a pixel can have: 255 or 65535.
+    /// The largest value that a pixel can have: 255, 65535 or 1.
     pub fn max_value(self) -> f32 {
         match self {
             Self::Eight => 255.0,
             Self::Sixteen => 65535.0,
+            Self::Float => 1.0,
         }
     }
 
-    /// 8 or 16.
+    /// 8, 16 or 32.
     pub fn bits(self) -> u32 {
         match self {
             Self::Eight => 8,
             Self::Sixteen => 16,
+            Self::Float => 32,
         }
     }
 }

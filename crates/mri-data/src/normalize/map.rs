@@ -71,6 +71,11 @@ impl IntensityMap {
         unit.mapv(|value| self.from_unit(value))
     }
 
+    /// The straight map from 0 to `max` in file units.
+    pub(super) fn from_unit_range(max: f32) -> Self {
+        Self { knots: vec![(0.0, -1.0), (max, 1.0)] }
+    }
+
     /// The same map for intensities `factor` times as large.
     pub(super) fn scaled(&self, factor: f32) -> Self {
         Self { knots: self.knots.iter().map(|&(file, unit)| (file * factor, unit)).collect() }

@@ -9,6 +9,7 @@ mod statistics;
 
 use std::borrow::Borrow;
 
+use ndarray::{Array1, Array3, ArrayView, ArrayView3, Dimension};
 use serde::{Deserialize, Serialize};
 
 pub use map::IntensityMap;
@@ -78,7 +79,9 @@ impl Default for Normalization {
 #[serde(deny_unknown_fields)]
 pub struct Normalizer {
     normalization: Normalization,
-    depth: BitDepth,
+    /// Of the training images; none for volumes, whose units are real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    depth: Option<BitDepth>,
     typical: IntensityMap,
     /// What each image is brought to: mean and standard deviation of the foreground for the z-score, landmarks in network
     /// units for Nyúl's method, else nothing.
@@ -101,7 +104,7 @@ impl Normalization {
         for (index, image) in images.into_iter().enumerate() {
             let image = image.borrow();
             let row = self
-                .landmarks(image)
+                .landmarks(image.pixels.view())
                 .map_err(|problem| DataError::image(format!("training image {}", index + 1), problem))?;
             rows.push((image.depth, row));
         }
@@ -117,7 +120,35 @@ impl Normalization {
                 row.into_iter().map(|value| value * ratio).collect()
             })
             .collect();
-        let (typical, standard) = self.typical_of(&rows)?;
+        self.fitted(&rows, Some(depth))
+    }
+
+    /// Fits on the voxels of the training volumes of one domain, one volume at a time. Voxels that are not finite are
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for no volumes or settings without meaning, [`DataError::Image`] with its position for a
+    /// training volume that is constant.
+    pub fn fit_volumes<I>(&self, volumes: I) -> Result<Normalizer, DataError>
+    where
+        I: IntoIterator<Item = Result<Array3<f32>, DataError>>,
+    {
+        self.check()?;
+        let mut rows = Vec::new();
+        for (index, voxels) in volumes.into_iter().enumerate() {
+            let row = self
+                .landmarks(finite_voxels(voxels?.view()).view())
+                .map_err(|problem| DataError::image(format!("training volume {}", index + 1), problem))?;
+            rows.push(row);
+        }
+        if rows.is_empty() {
+            return Err(meaningless("no training volumes to fit it on"));
+        }
+        self.fitted(&rows, None)
+    }
+
+    fn fitted(&self, rows: &[Vec<f64>], depth: Option<BitDepth>) -> Result<Normalizer, DataError> {
+        let (typical, standard) = self.typical_of(rows)?;
         let standard = standard.into_iter().map(|value| value as f32).collect();
         Ok(Normalizer { normalization: self.clone(), depth, typical, standard })
     }
@@ -139,10 +170,10 @@ impl Normalization {
         }
     }
 
-    /// The numbers of one image that the method needs, all proportional to its intensities.
-    fn landmarks(&self, image: &Image) -> Result<Vec<f64>, ImageError> {
-        let (min, max) = checked_extent(image)?;
-        let pixels = || image.pixels.iter().copied();
+    /// The numbers of one image or volume that the method needs, all proportional to its intensities.
+    fn landmarks<D: Dimension>(&self, image: ArrayView<'_, f32, D>) -> Result<Vec<f64>, ImageError> {
+        let (min, max) = checked_extent(&image)?;
+        let pixels = || image.iter().copied();
         let mean = mean_and_sd(pixels()).0;
         let foreground = || pixels().filter(move |&value| f64::from(value) > mean);
         Ok(match *self {
@@ -205,14 +236,45 @@ impl Normalization {
 }
 
 impl Normalizer {
-    /// The map of one image of the domain, in the units of its own file.
+    /// The map of one image of the domain, in the units of its own file. Where the training data were volumes, whose
+    /// units say nothing of a file's, [`Normalization::Range`] takes the image's own range.
     ///
     /// # Errors
     /// [`ImageError::Constant`], [`ImageError::NotFinite`] or [`ImageError::NoPixels`].
     pub fn map_for(&self, image: &Image) -> Result<IntensityMap, ImageError> {
-        let landmarks = self.normalization.landmarks(image)?;
+        let landmarks = self.normalization.landmarks(image.pixels.view())?;
+        match (&self.normalization, self.depth) {
+            (Normalization::Range { .. }, Some(_)) => Ok(self.output_map(image.depth)),
+            (Normalization::Range { .. }, None) => own_range(
+                landmarks[0],
+                percentiles(image.pixels.iter().copied(), &[default_high()]),
+                landmarks[1],
+            ),
+            _ => self.map_through(landmarks),
+        }
+    }
+
+    /// The map of a whole volume of the domain, in the units of its own file. Voxels that are not finite are passed over.
+    /// Where the training data were images of 8 or 16 bits, whose units say nothing of a scanner's,
+    /// [`Normalization::Range`] takes the volume's own range, from its minimum to its percentile 99.8.
+    ///
+    /// # Errors
+    /// [`ImageError::Constant`], or [`ImageError::NoPixels`] where no voxel is finite.
+    pub fn map_for_volume(&self, voxels: ArrayView3<'_, f32>) -> Result<IntensityMap, ImageError> {
+        let finite = finite_voxels(voxels);
+        let landmarks = self.normalization.landmarks(finite.view())?;
+        match (&self.normalization, self.depth) {
+            (Normalization::Range { .. }, None) => Ok(self.typical.clone()),
+            (Normalization::Range { .. }, Some(_)) => {
+                own_range(landmarks[0], percentiles(finite.iter().copied(), &[default_high()]), landmarks[1])
+            }
+            _ => self.map_through(landmarks),
+        }
+    }
+
+    fn map_through(&self, landmarks: Vec<f64>) -> Result<IntensityMap, ImageError> {
+        let value = landmarks[0] as f32;
         let knots: Vec<(f64, f64)> = match (&self.normalization, self.standard.as_slice()) {
-            (Normalization::Percentile { .. }, _) => vec![(landmarks[0], -1.0), (landmarks[1], 1.0)],
             (Normalization::ZScore {}, &[mean, sd]) => {
                 let of_image = |file: f32| f64::from((file - mean) / sd) * landmarks[1] + landmarks[0];
                 self.typical.knots().iter().map(|&(file, unit)| (of_image(file), f64::from(unit))).collect()
@@ -220,36 +282,52 @@ impl Normalizer {
             (Normalization::Nyul { .. }, standard) => {
                 landmarks.into_iter().zip(standard.iter().map(|&unit| f64::from(unit))).collect()
             }
-            _ => return Ok(self.output_map(image.depth)),
+            _ => vec![(landmarks[0], -1.0), (landmarks[1], 1.0)],
         };
-        IntensityMap::through(&knots).map_err(|_| ImageError::Constant { value: image.pixels[[0, 0]] })
+        IntensityMap::through(&knots).map_err(|_| ImageError::Constant { value })
     }
 
-    /// The map of a typical training image, in the units of the training files: what a synthetic image of this domain is
-    /// mapped back with.
+    /// The map of a typical training image or volume, in the units of the training files: what a synthetic volume of this
+    /// domain is mapped back with.
     pub fn typical(&self) -> &IntensityMap {
         &self.typical
     }
 
-    /// [`Self::typical`] in the units of a file of `depth`, where the training files had another.
+    /// [`Self::typical`] in the units of a file of `depth`: what a synthetic image is mapped back with. Where the training
+    /// data were volumes, the typical range takes the whole scale of the file.
     pub fn output_map(&self, depth: BitDepth) -> IntensityMap {
-        self.typical.scaled(depth.max_value() / self.depth.max_value())
+        match self.depth {
+            Some(of_training) => self.typical.scaled(depth.max_value() / of_training.max_value()),
+            None => IntensityMap::from_unit_range(depth.max_value()),
+        }
     }
 
-    /// The depth of the training files.
-    pub fn depth(&self) -> BitDepth {
+    /// The depth of the training files; none where they were volumes.
+    pub fn depth(&self) -> Option<BitDepth> {
         self.depth
     }
 }
 
-fn checked_extent(image: &Image) -> Result<(f64, f64), ImageError> {
-    if let Some(((row, column), &value)) = image.pixels.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        return Err(ImageError::NotFinite { row, column, value });
+/// From the minimum to the high percentile, or to the maximum where nearly all voxels are air.
+fn own_range(min: f64, high: Vec<f64>, max: f64) -> Result<IntensityMap, ImageError> {
+    let high = high.first().copied().filter(|&high| high > min).unwrap_or(max);
+    IntensityMap::through(&[(min, -1.0), (high, 1.0)]).map_err(|_| ImageError::Constant { value: min as f32 })
+}
+
+fn finite_voxels(voxels: ArrayView3<'_, f32>) -> Array1<f32> {
+    voxels.iter().copied().filter(|value| value.is_finite()).collect()
+}
+
+fn checked_extent<D: Dimension>(image: &ArrayView<'_, f32, D>) -> Result<(f64, f64), ImageError> {
+    let (height, width) = match *image.shape() {
+        [height, width] => (height, width),
+        _ => (1, image.len()),
+    };
+    if let Some((at, &value)) = image.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        return Err(ImageError::NotFinite { row: at / width, column: at % width, value });
     }
-    let (height, width) = image.pixels.dim();
-    let first = *image.pixels.first().ok_or(ImageError::NoPixels { height, width })?;
-    let (min, max) =
-        image.pixels.iter().fold((first, first), |(min, max), &value| (min.min(value), max.max(value)));
+    let first = *image.first().ok_or(ImageError::NoPixels { height, width })?;
+    let (min, max) = image.iter().fold((first, first), |(min, max), &value| (min.min(value), max.max(value)));
     if min == max {
         return Err(ImageError::Constant { value: min });
     }
