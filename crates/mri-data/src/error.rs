@@ -137,6 +137,17 @@ pub enum DataError {
         /// How many files of other kinds it holds.
         others: usize,
     },
+    /// A folder without a single image or volume.
+    #[error(
+        "{}: no image (PNG, JPEG, TIFF) and no volume (NIfTI, DICOM) in it ({others} other files)",
+        path.display()
+    )]
+    NoStudies {
+        /// The folder.
+        path: PathBuf,
+        /// How many files of other kinds it holds.
+        others: usize,
+    },
     /// A zip archive that is damaged or that could do harm.
     #[error("{}: {reason}", path.display())]
     Archive {

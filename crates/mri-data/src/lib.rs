@@ -16,6 +16,7 @@ pub mod random;
 pub mod slices;
 pub mod source;
 pub mod split;
+pub mod study;
 pub mod volume;
 
 pub use error::{DataError, ImageError};

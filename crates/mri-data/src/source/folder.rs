@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::DataError;
 
 /// Paths, relative to `root`, of all files below it that are not hidden.
-pub(super) fn files_in(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn files_in(root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     let mut visited = HashSet::new();
     let mut pending = vec![PathBuf::new()];

@@ -10,6 +10,7 @@ mod natural_order;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use folder::files_in;
 pub use natural_order::natural_order;
 
 use crate::image::{Image, decode_image, extension_of, has_image_extension};
@@ -79,7 +80,7 @@ impl ImageRef {
 pub fn list_images(path: &Path) -> Result<Vec<ImageRef>, DataError> {
     let metadata = path.metadata().map_err(|error| DataError::io(path, "read", error))?;
     let (names, archive) = if metadata.is_dir() {
-        (folder::files_in(path)?, None)
+        (files_in(path)?, None)
     } else if archive::is_archive(path)? {
         let archive = Archive::open(path)?;
         (archive.names().map(Path::to_path_buf).collect(), Some(Arc::new(archive)))
