@@ -7,6 +7,26 @@ use tempfile::NamedTempFile;
 
 use crate::DataError;
 
+/// What to do with what is at the place of an output already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Fail and leave it.
+    Refuse,
+    /// Put the new one in its place once that is whole.
+    Replace,
+}
+
+/// Writes `bytes` to `path`.
+///
+/// # Errors
+/// As [`replace_file`] or [`create_file`], by `existing`.
+pub fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), DataError> {
+    match existing {
+        Existing::Refuse => create_file(path, bytes),
+        Existing::Replace => replace_file(path, bytes),
+    }
+}
+
 /// Writes `bytes` to `path`, replacing what is there.
 ///
 /// # Errors

@@ -9,18 +9,10 @@ use rayon::prelude::*;
 
 use super::{DatasetOptions, Lesions, PhantomSlice, SliceGrid, description::Description};
 use crate::DataError;
+use crate::atomic_file::Existing;
 use crate::image::{BitDepth, Format, Image, encode_image};
 
 const DESCRIPTION_FILE: &str = "phantom.json";
-
-/// What to do with a data set that is in the folder already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Fail and leave it.
-    Refuse,
-    /// Put the new one in its place once that is whole.
-    Replace,
-}
 
 /// Writes a data set at `dir`, whole or not at all.
 ///

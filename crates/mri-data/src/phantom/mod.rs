@@ -39,8 +39,9 @@ mod subject;
 mod tissue;
 mod waves;
 
+pub use crate::atomic_file::Existing;
 pub use acquire::Acquisition;
-pub use dataset::{Existing, holds_dataset, write_dataset};
+pub use dataset::{holds_dataset, write_dataset};
 pub use options::{DatasetOptions, Lesions};
 pub use signal::{BRAINWEB_T1W, BRAINWEB_T2W, SpinEcho, SpoiledGradientEcho, T1W_WHITE, T2W_WHITE};
 pub use slice::{FIELD_MM, PhantomSlice, SliceGrid};
