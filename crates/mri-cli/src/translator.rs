@@ -9,7 +9,7 @@ use mri_data::{
     normalize::Normalizer,
     volume::SliceAxis,
 };
-use ndarray::Array2;
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -100,27 +100,48 @@ impl Translator {
         unit.mapv(|v| map.from_unit(v).clamp(0., depth.max_value()))
     }
 
-    /// Translates network units to domain `to`, at the size of the input.
+    /// Translates network units to domain `to`, at the size of the input. Where the networks see neighbours, the image
+    /// stands for its own.
     pub fn translate_unit(&self, unit: &Array2<f32>, to: usize) -> Result<Array2<f32>> {
+        let middle = self.settings.neighbours;
         let (height, width) = unit.dim();
+        let repeated = unit.broadcast((2 * middle + 1, height, width)).context("an image of no size")?;
+        Ok(self.translate_channels(repeated, to)?.index_axis_move(Axis(0), middle))
+    }
+
+    /// Translates a slice with its neighbours, network units, to domain `to`, at the size of the input. The middle channel
+    /// is the translation of the slice.
+    ///
+    /// # Shapes
+    /// (2 * neighbours + 1, rows, columns), both.
+    pub fn translate_channels(&self, unit: ArrayView3<'_, f32>, to: usize) -> Result<Array3<f32>> {
+        let (channels, height, width) = unit.dim();
         let mut canvas = self.settings.canvas;
         if canvas.fit == Fit::Pad {
             canvas.height_px = canvas.height_px.max(height);
             canvas.width_px = canvas.width_px.max(width);
         }
         let placement = canvas.place((height, width));
-        let input = placement.forward(unit, AIR);
-        let output = self.run_network(&input, to)?;
-        Ok(placement.inverse(&output, AIR))
+        let mut input = Array3::from_elem((channels, canvas.height_px, canvas.width_px), AIR);
+        for (mut on_canvas, channel) in input.outer_iter_mut().zip(unit.outer_iter()) {
+            on_canvas.assign(&placement.forward(&channel.to_owned(), AIR));
+        }
+        let output = self.run_network(input, to)?;
+        let mut translated = Array3::from_elem(unit.dim(), AIR);
+        for (mut channel, on_canvas) in translated.outer_iter_mut().zip(output.outer_iter()) {
+            channel.assign(&placement.inverse(&on_canvas.to_owned(), AIR));
+        }
+        Ok(translated)
     }
 
-    /// One pass of the network, on an image as it sees them.
-    fn run_network(&self, input: &Array2<f32>, to: usize) -> Result<Array2<f32>> {
-        let (height, width) = input.dim();
-        let values: Vec<f32> = input.iter().copied().collect();
-        let x = Tensor::from_vec(values, (1, 1, height, width), &self.device)?;
+    /// One pass of the network, on channels as it sees them.
+    fn run_network(&self, input: Array3<f32>, to: usize) -> Result<Array3<f32>> {
+        let size = input.dim();
+        let (channels, height, width) = size;
+        let x =
+            Tensor::from_vec(input.into_raw_vec_and_offset().0, (1, channels, height, width), &self.device)?;
         let y = if to == 1 { self.translators.a_to_b(&x)? } else { self.translators.b_to_a(&x)? };
-        Ok(Array2::from_shape_vec((height, width), y.flatten_all()?.to_vec1()?)?)
+        Ok(Array3::from_shape_vec(size, y.flatten_all()?.to_vec1()?)?)
     }
 }
 
