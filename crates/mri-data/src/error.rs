@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dicom::DicomError;
+
 /// What is wrong with one image, whatever its name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -148,6 +150,14 @@ pub enum DataError {
         /// How many files of other kinds it holds.
         others: usize,
     },
+    /// A DICOM file or series is unusable.
+    #[error("{name}: {problem}")]
+    Dicom {
+        /// The file, or the folder of the series.
+        name: String,
+        /// What is wrong with it.
+        problem: DicomError,
+    },
     /// A zip archive that is damaged or that could do harm.
     #[error("{}: {reason}", path.display())]
     Archive {
@@ -196,6 +206,14 @@ impl DataError {
     /// `problem` with the name of the file that has it.
     pub fn image(name: impl Into<String>, problem: ImageError) -> Self {
         Self::Image { name: name.into(), problem }
+    }
+
+    pub(crate) fn dicom(path: &Path, problem: DicomError) -> Self {
+        Self::dicom_named(path.display().to_string(), problem)
+    }
+
+    pub(crate) fn dicom_named(name: String, problem: DicomError) -> Self {
+        Self::Dicom { name, problem }
     }
 
     pub(crate) fn io(path: &Path, action: &'static str, reason: io::Error) -> Self {

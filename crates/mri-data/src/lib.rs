@@ -3,6 +3,7 @@
 pub mod atomic_file;
 pub mod augment;
 pub mod describe;
+pub mod dicom;
 mod error;
 pub mod geometry;
 pub mod image;

@@ -9,9 +9,9 @@ mod volume_ref;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
+use crate::dicom;
 use crate::image::has_image_extension;
 use crate::source::{ImageRef, files_in, list_images, natural_order};
-use pending::dicom;
 
 pub use volume_ref::{Header, VolumeRef};
 

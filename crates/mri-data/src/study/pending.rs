@@ -1,4 +1,4 @@
-//! Stands in for `crate::nifti` and `crate::dicom` until they are there.
+//! Stands in for `crate::nifti` until it is there.
 #![allow(missing_docs, unreachable_pub)]
 
 use std::path::Path;
@@ -18,40 +18,5 @@ pub mod nifti {
 
     pub fn read_nifti(path: &Path) -> Result<Volume<NiftiHeader>, DataError> {
         Err(pending(path))
-    }
-}
-
-pub mod dicom {
-    use super::*;
-    use std::path::PathBuf;
-
-    #[derive(Debug, Clone)]
-    pub struct DicomSeries;
-
-    #[derive(Debug, Clone)]
-    pub struct SeriesRef {
-        pub files: Vec<PathBuf>,
-    }
-
-    impl SeriesRef {
-        pub fn uid(&self) -> &str {
-            ""
-        }
-
-        pub fn description(&self) -> &str {
-            ""
-        }
-
-        pub fn relative(&self) -> &Path {
-            Path::new("")
-        }
-    }
-
-    pub fn list_series(_path: &Path) -> Result<Vec<SeriesRef>, DataError> {
-        Ok(Vec::new())
-    }
-
-    pub fn read_series(series: &SeriesRef) -> Result<Volume<DicomSeries>, DataError> {
-        Err(pending(series.relative()))
     }
 }

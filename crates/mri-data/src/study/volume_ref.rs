@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::pending::dicom::{DicomSeries, SeriesRef, read_series};
 use super::pending::nifti::{NiftiHeader, read_nifti};
 use crate::DataError;
+use crate::dicom::{DicomSeries, SeriesRef, read_series};
 use crate::manifest::hexadecimal;
 use crate::volume::Volume;
 
@@ -142,7 +142,7 @@ impl VolumeRef {
     /// The files that it is made of.
     pub fn paths(&self) -> Vec<PathBuf> {
         match &self.files {
-            Files::Dicom(series) => series.files.clone(),
+            Files::Dicom(series) => series.files().to_vec(),
             Files::Nifti => {
                 let header = self.root.join(&self.relative);
                 let name = header.to_string_lossy().into_owned();

@@ -1,0 +1,288 @@
+//! The series of a place, found by the headers of its files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+
+use super::error::{DicomError, Field, PositionLps};
+use super::file::{DicomFile, begins_as_dicom};
+use super::frame::{Frame, frames};
+use super::parse::Extent;
+use super::pixels::{PixelFormat, without_pixels};
+use super::stack::{Stack, stack};
+use super::value::Fields;
+use crate::DataError;
+use crate::source::{files_in, natural_order};
+
+/// A series that can be read: files of one slice each, or an enhanced multi-frame file.
+///
+/// Listing reads headers only. A series with a fault is listed too, and says so when it is read.
+#[derive(Debug, Clone)]
+pub struct SeriesRef {
+    uid: String,
+    description: String,
+    number: Option<i64>,
+    modality: String,
+    relative: PathBuf,
+    name: String,
+    size_px: [usize; 2],
+    files: Vec<PathBuf>,
+    pub(super) stack: Result<Stack, DicomError>,
+}
+
+impl SeriesRef {
+    /// `SeriesInstanceUID`, to choose by; empty where the file has none. It leads back to the patient: not for logs.
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// `SeriesDescription`, for the user's choice only: people write anything there.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// `SeriesNumber`.
+    pub fn number(&self) -> Option<i64> {
+        self.number
+    }
+
+    /// `Modality`: `MR`, `CT`, ...
+    pub fn modality(&self) -> &str {
+        &self.modality
+    }
+
+    /// The folder of its files inside the place that was listed: relative, without `..`; empty for the place itself or a
+    /// single file. Several series may share it.
+    pub fn relative(&self) -> &Path {
+        &self.relative
+    }
+
+    /// The files, in the order of the slices.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Rows and columns of each slice.
+    pub fn size_px(&self) -> [usize; 2] {
+        self.size_px
+    }
+
+    /// How many slices it has, if it can be read.
+    pub fn slices(&self) -> Option<usize> {
+        self.stack.as_ref().ok().map(|stack| stack.frames.len())
+    }
+
+    /// Where its voxels lie, if it can be read.
+    pub fn affine(&self) -> Option<crate::volume::Affine> {
+        self.stack.as_ref().ok().map(|stack| stack.affine)
+    }
+
+    /// What keeps it from being read: slices that are missing, doubled, uneven or unlike each other, with their positions.
+    pub fn fault(&self) -> Option<&DicomError> {
+        self.stack.as_ref().err()
+    }
+
+    /// What is not quite right with it, in words.
+    pub fn warnings(&self) -> &[String] {
+        self.stack.as_ref().map_or(&[], |stack| &stack.warnings)
+    }
+
+    /// The place of the files, for messages.
+    pub fn display(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// What lies at a place.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Listing {
+    /// Series of images, in natural order of their folders and then by number.
+    pub series: Vec<SeriesRef>,
+    /// DICOM files that cannot be read, each with what is wrong with it.
+    pub unreadable: Vec<DataError>,
+    /// DICOM files without images: reports, plans, presentation states, directories.
+    pub without_image: usize,
+}
+
+/// All series at `path`, a file or a folder (searched through; other files and hidden ones are passed over). Only headers
+/// are read. DICOM files that are unreadable are left out; [`survey`] lists them.
+///
+/// # Errors
+/// As [`survey`]. For a single file, also what is wrong with it.
+pub fn list_series(path: &Path) -> Result<Vec<SeriesRef>, DataError> {
+    survey(path).map(|listing| listing.series)
+}
+
+/// Series, and what else there is of DICOM, at `path`.
+///
+/// # Errors
+/// [`DataError::NotFound`] or [`DataError::Io`] for the place itself; [`DataError::Dicom`] if `path` is a file and cannot be
+/// read.
+pub fn survey(path: &Path) -> Result<Listing, DataError> {
+    let metadata = path.metadata().map_err(|error| DataError::io(path, "read", error))?;
+    let mut listing = Listing::default();
+    if !metadata.is_dir() {
+        let instance = Instance::read(path, Path::new(""))?;
+        listing.series.push(gathered(path, vec![instance]));
+        return Ok(listing);
+    }
+    let mut names = files_in(path)?;
+    names.sort_by(|a, b| natural_order(&a.to_string_lossy(), &b.to_string_lossy()));
+    let mut by_series: BTreeMap<String, Vec<Instance>> = BTreeMap::new();
+    for name in names {
+        let file = path.join(&name);
+        if !may_be_dicom(&file) {
+            continue;
+        }
+        let folder = name.parent().unwrap_or(Path::new(""));
+        match Instance::read(&file, folder) {
+            Ok(instance) => by_series.entry(instance.key()).or_default().push(instance),
+            Err(DataError::Dicom { problem: DicomError::NotAnImage, .. }) => listing.without_image += 1,
+            Err(error) => listing.unreadable.push(error),
+        }
+    }
+    listing.series = by_series.into_values().map(|instances| gathered(path, instances)).collect();
+    listing.series.sort_by(|a, b| {
+        natural_order(&a.relative.to_string_lossy(), &b.relative.to_string_lossy())
+            .then(a.number.cmp(&b.number))
+            .then_with(|| a.uid.cmp(&b.uid))
+    });
+    Ok(listing)
+}
+
+/// By its name or its first bytes.
+fn may_be_dicom(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if matches!(extension.as_str(), "dcm" | "dicom" | "dic" | "ima" | "dc3") {
+        return true;
+    }
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 132), &mut start));
+    // A data set without preamble has no mark of its own: only names without a meaning may hold one.
+    let unnamed = extension.is_empty() || extension.bytes().all(|byte| byte.is_ascii_digit());
+    read.is_ok() && (start.ends_with(b"DICM") || unnamed && begins_as_dicom(&start))
+}
+
+/// What the header of a file says about its series.
+struct Instance {
+    path: PathBuf,
+    folder: PathBuf,
+    series_uid: String,
+    instance_uid: String,
+    description: String,
+    number: Option<i64>,
+    modality: String,
+    format: PixelFormat,
+    frames: Vec<Frame>,
+}
+
+impl Instance {
+    fn read(path: &Path, folder: &Path) -> Result<Self, DataError> {
+        let file = DicomFile::open(path, Extent::Header)?;
+        Self::of(&file.header, file.pixels.is_some(), path, folder)
+            .map_err(|problem| DataError::dicom(path, problem))
+    }
+
+    fn of(
+        header: &InMemDicomObject,
+        has_pixels: bool,
+        path: &Path,
+        folder: &Path,
+    ) -> Result<Self, DicomError> {
+        if !has_pixels {
+            return Err(without_pixels(header));
+        }
+        let format = PixelFormat::of(header)?;
+        let text = |tag: Tag| header.text(tag).unwrap_or_default();
+        Ok(Self {
+            path: path.to_owned(),
+            folder: folder.to_owned(),
+            series_uid: text(tags::SERIES_INSTANCE_UID),
+            instance_uid: text(tags::SOP_INSTANCE_UID),
+            description: text(tags::SERIES_DESCRIPTION),
+            number: header.whole(tags::SERIES_NUMBER).unwrap_or_default(),
+            modality: text(tags::MODALITY),
+            frames: frames(header, 0, format.frames)?,
+            format,
+        })
+    }
+
+    /// Files with the same one are of one series. Without a UID a file is on its own.
+    fn key(&self) -> String {
+        if self.series_uid.is_empty() {
+            self.path.to_string_lossy().into_owned()
+        } else {
+            self.series_uid.clone()
+        }
+    }
+
+    fn file_name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+fn gathered(root: &Path, instances: Vec<Instance>) -> SeriesRef {
+    let folder = instances.iter().map(|instance| instance.folder.clone()).reduce(common).unwrap_or_default();
+    let name = match instances.as_slice() {
+        [one] => one.path.display().to_string(),
+        several => {
+            let number = several.first().and_then(|one| one.number);
+            let number = number.map(|number| format!(" (series {number})")).unwrap_or_default();
+            format!("{}{number}", root.join(&folder).display())
+        }
+    };
+    let arranged = arrange(&instances);
+    let mut files: Vec<PathBuf> = instances.iter().map(|instance| instance.path.clone()).collect();
+    let stack = arranged.map(|mut stack| {
+        // Files are numbered by their slices.
+        let mut order = Vec::new();
+        for frame in &mut stack.frames {
+            let place = order.iter().position(|file| *file == frame.file);
+            let place = place.unwrap_or_else(|| {
+                order.push(frame.file);
+                order.len() - 1
+            });
+            frame.file = place;
+        }
+        files = order.iter().filter_map(|&file| instances.get(file)).map(|one| one.path.clone()).collect();
+        stack
+    });
+    let first = instances.into_iter().next();
+    let size_px = first.as_ref().map_or([0, 0], |one| [one.format.rows, one.format.columns]);
+    let (uid, description, number, modality) =
+        first.map(|one| (one.series_uid, one.description, one.number, one.modality)).unwrap_or_default();
+    SeriesRef { uid, description, number, modality, relative: folder, name, size_px, files, stack }
+}
+
+fn arrange(instances: &[Instance]) -> Result<Stack, DicomError> {
+    let mut by_uid: BTreeMap<&str, &Instance> = BTreeMap::new();
+    let mut all = Vec::new();
+    let Some(first) = instances.first() else { return Err(DicomError::NotAnImage) };
+    for (index, instance) in instances.iter().enumerate() {
+        if !instance.instance_uid.is_empty()
+            && let Some(other) = by_uid.insert(&instance.instance_uid, instance)
+        {
+            let (first, second) = (other.file_name(), instance.file_name());
+            return Err(DicomError::SameInstance { first, second });
+        }
+        if (instance.format.rows, instance.format.columns) != (first.format.rows, first.format.columns) {
+            return Err(DicomError::MixedSlices {
+                field: Field(tags::ROWS),
+                position: PositionLps(instance.frames.first().map_or([0.0; 3], |frame| frame.position)),
+                reason: format!("{} x {} px", instance.format.rows, instance.format.columns),
+            });
+        }
+        all.extend(instance.frames.iter().cloned().map(|frame| Frame { file: index, ..frame }));
+    }
+    stack(all)
+}
+
+/// The folder that holds both.
+fn common(a: PathBuf, b: PathBuf) -> PathBuf {
+    a.iter().zip(b.iter()).take_while(|(a, b)| a == b).map(|(part, _)| part).collect()
+}
