@@ -2,6 +2,8 @@
 //!
 //! `data/dicom/make.py` made the files in `data/dicom` and `values.tsv`, with the values of the files in `MRI_TEST_DATA` too.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use mri_data::dicom::{list_series, read_frames, read_series};
