@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::dicom::DicomError;
+use crate::nifti::NiftiError;
 
 /// What is wrong with one image, whatever its name.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,14 @@ pub enum DataError {
         /// What is wrong with it.
         problem: ImageError,
     },
+    /// One NIfTI file is unusable.
+    #[error("{}: {problem}", path.display())]
+    Nifti {
+        /// The file; of a pair the half that is wrong.
+        path: PathBuf,
+        /// What is wrong with it, by the field of its header.
+        problem: NiftiError,
+    },
     /// A folder or archive without a single image.
     #[error("{}: no PNG, JPEG or TIFF image in it ({others} other files)", path.display())]
     NoImages {
@@ -222,6 +231,10 @@ impl DataError {
         } else {
             Self::Io { path: path.to_owned(), action, reason }
         }
+    }
+
+    pub(crate) fn nifti(path: &Path, problem: NiftiError) -> Self {
+        Self::Nifti { path: path.to_owned(), problem }
     }
 
     pub(crate) fn domain(domain: &str, reason: impl Into<String>) -> Self {

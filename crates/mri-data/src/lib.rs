@@ -10,6 +10,7 @@ pub mod image;
 pub mod loader;
 pub mod manifest;
 pub mod naming;
+pub mod nifti;
 pub mod normalize;
 pub mod pairing;
 pub mod phantom;
