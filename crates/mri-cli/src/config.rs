@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, bail};
 use mri_cyclegan::{LossConfig, TrainConfig};
 use mri_data::{
-    augment::AugmentConfig, geometry::Fit, normalize::Normalization, phantom::DatasetOptions, split::Split,
+    augment::AugmentConfig, geometry::Fit, normalize::Normalization, phantom::DatasetOptions,
+    scratch::default_folder, split::Split, volume::SliceAxis,
 };
 use mri_unet::{GeneratorConfig, PatchGanConfig};
 use serde::{Deserialize, Serialize};
@@ -41,14 +42,36 @@ pub struct DataConfig {
     /// What the network sees.
     pub size: Size,
     pub fit: Fit,
-    pub normalization: Normalization,
+    /// Absent: percentiles for volumes, the range of the training images for images.
+    pub normalization: Option<Normalization>,
+    /// The direction that volumes are cut along.
+    pub slice_axis: SliceAxis,
+    /// Slices on each side that the networks see with each one, as further channels.
+    pub neighbours: usize,
     pub split: Split,
     pub augment: AugmentConfig,
     /// The subjects that training uses where no data are given.
     pub phantom: DatasetOptions,
     /// Where they are kept; made when missing.
     pub phantom_path: PathBuf,
+    /// The folder for the temporary file of prepared slices.
+    pub scratch_path: Option<PathBuf>,
 }
+
+impl DataConfig {
+    /// Channels that the networks see.
+    fn channels(&self) -> usize {
+        2 * self.neighbours + 1
+    }
+
+    /// The folder for temporary files.
+    pub fn scratch(&self) -> PathBuf {
+        self.scratch_path.clone().unwrap_or_else(default_folder)
+    }
+}
+
+/// More neighbours on each side than anyone needs.
+const MOST_NEIGHBOURS: usize = 64;
 
 impl Default for DataConfig {
     fn default() -> Self {
@@ -61,11 +84,14 @@ impl Default for DataConfig {
             train_pairs: None,
             size: Size::Side(256),
             fit: Fit::Contain,
-            normalization: Normalization::default(),
+            normalization: None,
+            slice_axis: SliceAxis::default(),
+            neighbours: 0,
             split: Split::default(),
             augment: AugmentConfig::default(),
             phantom: DatasetOptions::default(),
             phantom_path: "data/phantom".into(),
+            scratch_path: None,
         }
     }
 }
@@ -125,8 +151,20 @@ impl Config {
         for setting in settings {
             apply_setting(&mut table, setting)?;
         }
-        let config: Config =
+        let is_named = |section: &str, key: &str| table.get(section).is_some_and(|s| s.get(key).is_some());
+        let named = [("model", "in_channels"), ("model", "out_channels"), ("discriminator", "in_channels")]
+            .map(|(section, key)| is_named(section, key));
+        let mut config: Config =
             serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|e| describe(&e))?;
+        let channels = config.data.neighbours.saturating_mul(2).saturating_add(1);
+        let fields = [
+            &mut config.model.in_channels,
+            &mut config.model.out_channels,
+            &mut config.discriminator.in_channels,
+        ];
+        for (field, is_named) in fields.into_iter().zip(named) {
+            *field = if is_named { *field } else { channels };
+        }
         config.check()?;
         Ok(config)
     }
@@ -144,8 +182,19 @@ impl Config {
             );
         }
         let channels = [self.model.in_channels, self.model.out_channels, self.discriminator.in_channels];
-        if channels != [1; 3] {
-            bail!("in_channels, out_channels: slices have one channel");
+        if self.data.neighbours > MOST_NEIGHBOURS {
+            bail!(
+                "data.neighbours: {} on each side are too many; at most {MOST_NEIGHBOURS}",
+                self.data.neighbours
+            );
+        }
+        let expected = self.data.channels();
+        if channels != [expected; 3] {
+            let [input, output, discriminator] = channels;
+            bail!(
+                "data.neighbours = {} makes {expected} channels, but model.in_channels is {input}, model.out_channels {output} and discriminator.in_channels {discriminator}: leave them out",
+                self.data.neighbours
+            );
         }
         self.data.augment.check()?;
         let [a, b] = &self.data.domains;
@@ -254,6 +303,19 @@ mod tests {
         .unwrap();
         assert_eq!((config.train.epochs, config.train.lr), (7, 1e-3));
         assert_eq!(config.data.size.height_width_px(), [224, 192]);
+    }
+
+    #[test]
+    fn channels_follow_the_neighbours() {
+        let config = Config::parse("[data]\nneighbours = 2", &[]).unwrap();
+        assert_eq!((config.model.in_channels, config.model.out_channels), (5, 5));
+        assert_eq!(config.discriminator.in_channels, 5);
+        assert_eq!(Config::parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+        let message = error("[model]\nin_channels = 1", &["data.neighbours=1"]);
+        assert!(message.contains("makes 3 channels, but model.in_channels is 1"), "{message}");
+        assert!(error("[model]\nout_channels = 3", &[]).contains("makes 1 channels"));
+        assert!(error("[data]\nneighbours = 1000000000000", &[]).contains("data.neighbours"));
+        assert!(error("[data]\nslice_axis = \"axal\"", &[]).contains("data.slice_axis"));
     }
 
     #[test]

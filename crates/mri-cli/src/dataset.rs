@@ -1,31 +1,31 @@
 //! From a configuration to training samples: which files, how split, how normalized.
 
 use crate::config::Config;
-use crate::evaluation::TrainingData;
-use crate::pairs::read_images;
+use crate::pairs::Pairs;
+use crate::training_data::{TrainingData, Unpaired};
 use crate::translator::DataSettings;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use candle_datasets::Batcher;
 use mri_cyclegan::{Batches, EpochBatches};
 use mri_data::{
     geometry::Canvas,
     loader::UnpairedLoader,
-    manifest::{Domain, Manifest, Slice, discover},
+    manifest::{Domain, Manifest, Slice, discover_studies},
+    normalize::Normalization,
     pairing::{Thumbnail, suspected_pairs},
     phantom::{DatasetOptions, Existing, holds_dataset, write_dataset},
-    slices::{Slices, fit_normalizer},
-    source::resolve_domains,
+    slices::{Preparation, Slices, fit_normalizer},
     split::split,
-    volume::SliceAxis,
+    study::list_domains,
 };
 use std::path::PathBuf;
 
 /// The data of one training.
 pub struct Dataset {
-    pub loader: UnpairedLoader,
-    pub settings: DataSettings,
     pub manifest: Manifest,
+    /// As the configuration names it, or the default for what the files are.
+    pub normalization: Normalization,
     /// Of the domains A and B, what is trained on.
     pub train: [Vec<Slice>; 2],
     /// Of the domains A and B, what the split keeps from training.
@@ -61,83 +61,108 @@ pub fn with_phantom(mut config: Config) -> Result<Config> {
 }
 
 impl Dataset {
-    /// Finds, checks, splits, normalizes and loads what `config` (see [`with_phantom`]) names.
-    pub fn prepare(config: &Config) -> Result<Self> {
+    /// Finds, checks and splits what `config` (see [`with_phantom`]) names.
+    pub fn find(config: &Config) -> Result<Self> {
         let data = &config.data;
         let (t1, t2) = data.t1.as_ref().zip(data.t2.as_ref()).context("no data are named")?;
-        let (images_a, images_b) = resolve_domains(t1, t2)?;
-        let [name_a, name_b] = &data.domains;
-        let domains = [discover(name_a, &images_a)?, discover(name_b, &images_b)?];
+        let names = data.domains.each_ref().map(String::as_str);
+        let [studies_a, studies_b] = list_domains(names, [t1, t2])?;
+        let domains = [
+            discover_studies(names[0], &studies_a, data.slice_axis)?,
+            discover_studies(names[1], &studies_b, data.slice_axis)?,
+        ];
+        let of_volumes = domains.each_ref().map(is_of_volumes);
+        if of_volumes[0] != of_volumes[1] {
+            let [a, b] = of_volumes.map(|volumes| if volumes { "volumes" } else { "images" });
+            bail!("{} is made of {a} and {} of {b}: give both as one kind", names[0], names[1]);
+        }
         let manifest = Manifest::new(&domains);
-        tracing::info!(slices = manifest.entries.len(), manifest = manifest.hash(), "data found");
+        tracing::info!(files = manifest.entries.len(), manifest = manifest.hash(), "data found");
         warn(&domains, &manifest);
-
+        let by_kind = if of_volumes[0] { Normalization::percentile() } else { Normalization::default() };
+        let normalization = data.normalization.clone().unwrap_or(by_kind);
+        if let (true, Normalization::Range { min: Some(min), max: Some(max) }) =
+            (of_volumes[0], &normalization)
+        {
+            eprintln!(
+                "warning: data.normalization takes {min} to {max} in every volume; where scanners differ, leave it out for percentiles"
+            );
+        }
         let mut parts = split(&domains, &data.split)?.into_iter();
         let mut next = || parts.next().context("a domain is missing after the split");
         let (a, b) = (next()?, next()?);
-        let normalizers =
-            [fit_normalizer(&data.normalization, &a.train)?, fit_normalizer(&data.normalization, &b.train)?];
-        let [height_px, width_px] = data.size.height_width_px();
-        let canvas = Canvas { height_px, width_px, fit: data.fit };
-        let slices = [
-            Slices::load(&a.train, &normalizers[0], &canvas)?,
-            Slices::load(&b.train, &normalizers[1], &canvas)?,
-        ];
-        let [slices_a, slices_b] = slices;
-        Ok(Self {
-            loader: UnpairedLoader::new(slices_a, slices_b, data.augment.clone(), config.seed),
-            settings: DataSettings {
-                canvas,
-                normalizers,
-                manifest_sha256: manifest.hash(),
-                slice_axis: SliceAxis::default(),
-                neighbours: 0,
-            },
-            manifest,
-            train: [a.train, b.train],
-            held_out: [a.held_out, b.held_out],
+        Ok(Self { manifest, normalization, train: [a.train, b.train], held_out: [a.held_out, b.held_out] })
+    }
+
+    /// What a model file says of these data; fits the normalization.
+    pub fn settings(&self, config: &Config) -> Result<DataSettings> {
+        let [a, b] = &self.train;
+        let [height_px, width_px] = config.data.size.height_width_px();
+        Ok(DataSettings {
+            canvas: Canvas { height_px, width_px, fit: config.data.fit },
+            normalizers: [fit_normalizer(&self.normalization, a)?, fit_normalizer(&self.normalization, b)?],
+            manifest_sha256: self.manifest.hash(),
+            slice_axis: config.data.slice_axis,
+            neighbours: config.data.neighbours,
         })
     }
 
-    /// What the baselines may see: the training images of both domains and, where the configuration names them, the true
+    /// Prepares the training slices, on the disk, and draws from them.
+    pub fn loader(&self, config: &Config, settings: &DataSettings) -> Result<UnpairedLoader> {
+        let load = |domain: usize| {
+            let preparation = Preparation {
+                normalizer: &settings.normalizers[domain],
+                canvas: &settings.canvas,
+                neighbours: settings.neighbours,
+                scratch: config.data.scratch(),
+            };
+            Slices::load(&self.train[domain], preparation)
+        };
+        Ok(UnpairedLoader::new(load(0)?, load(1)?, config.data.augment.clone(), config.seed))
+    }
+
+    /// What the baselines may see: the training slices of both domains and, where the configuration names them, the true
     /// pairs of the training part.
     pub fn for_baselines(&self, config: &Config) -> Result<TrainingData> {
-        let read = |slices: &[Slice]| {
-            slices.iter().map(|slice| Ok(slice.source.read()?)).collect::<Result<Vec<_>>>()
-        };
-        let [a, b] = &self.train;
         let pairs = match &config.data.train_pairs {
-            Some(csv) => read_images(csv, &config.data.domains)?,
-            None => Vec::new(),
+            Some(csv) => Some(Pairs::list(csv, config.data.domains.each_ref().map(String::as_str))?),
+            None => None,
         };
-        Ok(TrainingData { origin: "the training part of the run".into(), t1: read(a)?, t2: read(b)?, pairs })
+        let unpaired = Unpaired::Slices(self.train.clone());
+        Ok(TrainingData { origin: "the training part of the run".into(), unpaired, pairs })
     }
+}
+
+fn is_of_volumes(domain: &Domain) -> bool {
+    domain.entries().any(|entry| entry.volume.is_some())
 }
 
 /// Says what a user should know before hours of training.
 fn warn(domains: &[Domain; 2], manifest: &Manifest) {
     for domain in domains {
-        if !domain.dropped.is_empty() {
-            eprintln!("{}: {} near-blank slices left out", domain.name, domain.dropped.len());
+        let (near_blank, not_finite) = (domain.near_blank(), domain.not_finite());
+        if near_blank > 0 {
+            eprintln!("{}: {near_blank} near-blank slices left out", domain.name);
+        }
+        if not_finite > 0 {
+            eprintln!("{}: {not_finite} voxels are not finite numbers and taken for air", domain.name);
         }
     }
     let shared = manifest.shared_files();
     if let Some((a, b)) = shared.first() {
         let (count, a, b) = (shared.len(), &a.path, &b.path);
-        eprintln!("warning: {count} images are in both domains, byte for byte (the first: {a} and {b})");
+        eprintln!("warning: {count} files are in both domains, byte for byte (the first: {a} and {b})");
     }
-    let thumbnails = |domain: &Domain| -> Vec<Thumbnail> {
-        let readable = domain.slices.iter().filter_map(|slice| slice.source.read().ok());
-        readable.map(|image| Thumbnail::of(&image.pixels)).collect()
-    };
-    let pairs = suspected_pairs(&thumbnails(&domains[0]), &thumbnails(&domains[1]));
+    let [a, b] = domains.each_ref().map(|domain| &domain.thumbnails);
+    let thumbnails =
+        |of: &[(String, Thumbnail)]| of.iter().map(|(_, thumbnail)| thumbnail.clone()).collect::<Vec<_>>();
+    let pairs = suspected_pairs(&thumbnails(a), &thumbnails(b));
     if let Some(first) = pairs.first() {
-        let name = |domain: usize, index: usize| domains[domain].slices[index].entry.path.as_str();
         eprintln!(
             "warning: {} slices seem to have their partner in the other domain, so the set is not unpaired (the likeliest: {} and {}); training does not use the pairing",
             pairs.len(),
-            name(0, first.a),
-            name(1, first.b),
+            a[first.a].0,
+            b[first.b].0,
         );
     }
 }

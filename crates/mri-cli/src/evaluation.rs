@@ -1,168 +1,210 @@
 //! The model and the baselines on true pairs: what `evaluate` and the end of `train` report.
+//!
+//! Images wait on the disk, so that memory does not grow with the number of volumes.
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
 use mri_data::image::{BitDepth, Image};
-use mri_eval::evaluation::{Case, Direction, Training, evaluate};
+use mri_data::scratch::{Kept, Scratch};
+use mri_eval::evaluation::{Cases, Direction, Images, Label, TrainingFit, evaluate_cases};
 use mri_eval::report::{Failed, Report};
 use mri_eval::{EvalError, Range};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Axis};
 
-use crate::pairs::{BadPair, Pair, read_pairs};
-use crate::translator::Translator;
-
-/// What the baselines are fitted on; see [`Training`] for what happens where a list is empty.
-#[derive(Debug, Default)]
-pub struct TrainingData {
-    /// Where it comes from, in words for the report.
-    pub origin: String,
-    /// Images of the first domain that the histogram match may see.
-    pub t1: Vec<Image>,
-    /// The same of the second.
-    pub t2: Vec<Image>,
-    /// One slice in both domains each, for the oracles.
-    pub pairs: Vec<(Image, Image)>,
-}
+use crate::paired_slices::{PairedSlice, PairedSlices};
+use crate::pairs::{BadPair, Line, Pairs};
+use crate::training_data::TrainingData;
+use crate::translator::{DataSettings, Translator};
 
 /// A report with the pictures that it is about.
 pub struct Evaluation {
     pub report: Report,
-    pub translated: Vec<Translated>,
+    pub cases: Vec<Translated>,
+    pub scratch: Scratch,
 }
 
-/// A pair with what the model made of each of its images.
+/// A slice with what the model made of it in each domain, in units of the true images.
 pub struct Translated {
-    pub pair: Pair,
-    /// `outputs[d]` is the synthetic image of domain `d`, in units of the true one.
-    pub outputs: [Array2<f32>; 2],
+    pub name: String,
+    pub depths: [BitDepth; 2],
+    /// True images of both domains.
+    pub images: [Kept; 2],
+    /// `outputs[d]` is the synthetic image of domain `d`.
+    pub outputs: [Kept; 2],
+    subject: Option<String>,
+    /// Name and place of the slice, where it is a volume's.
+    slice_of: Option<(String, usize)>,
 }
 
-/// Evaluates `translator` on the pairs that `csv` names. A pair that cannot be used is listed in the report.
-pub fn evaluate_pairs(
-    translator: &Translator,
-    csv: &Path,
-    training: Option<&TrainingData>,
-) -> Result<Report> {
-    let domains = translator.domains();
-    let translate = |image: &Image, to: &str| translator.translate(image, to);
-    Ok(evaluate_cases(domains, translate, read_pairs(csv, domains)?, training)?.report)
-}
-
-/// Evaluates `translate(image, domain to translate to)` and the baselines, both ways.
+/// Evaluates `translator` and the baselines on `pairs`, both ways. A line that cannot be used is listed in the report.
 ///
-/// The model is judged on what `translate` writes: values rounded and clipped to the depth of the file.
-pub fn evaluate_cases(
-    domains: [&str; 2],
-    translate: impl Fn(&Image, &str) -> Result<Image>,
-    pairs: Vec<std::result::Result<Pair, BadPair>>,
+/// The model is judged on what `translate` writes: of images values rounded and clipped to the depth of the file. Slices of
+/// volumes are judged in the units of the normalization, 0 to 1.
+pub fn evaluate(
+    translator: &Translator,
+    pairs: &Pairs,
     training: Option<&TrainingData>,
+    scratch: &Path,
 ) -> Result<Evaluation> {
+    let translate = |slice: &PairedSlice, to: usize| translate_slice(translator, slice, to);
+    evaluate_with(translator.domains(), translator.settings(), translate, pairs, training, scratch)
+}
+
+/// The synthetic image of domain `to`, as a file of its source's depth holds it.
+fn translate_slice(translator: &Translator, slice: &PairedSlice, to: usize) -> Result<Image> {
+    let middle = translator.settings().neighbours;
+    let unit = translator.translate_channels(slice.units[1 - to].view(), to)?;
+    let unit = unit.index_axis(Axis(0), middle).to_owned();
+    let depth = slice.images[1 - to].depth;
+    let pixels = match depth {
+        BitDepth::Float => unit.mapv(|value| 0.5 * (value + 1.)),
+        _ => translator.to_file_values(&unit, to, depth),
+    };
+    Ok(Image { pixels, depth })
+}
+
+fn evaluate_with(
+    domains: [&str; 2],
+    settings: &DataSettings,
+    translate: impl Fn(&PairedSlice, usize) -> Result<Image>,
+    pairs: &Pairs,
+    training: Option<&TrainingData>,
+    scratch: &Path,
+) -> Result<Evaluation> {
+    let scratch = Scratch::in_folder(scratch)?;
     let mut failed = Vec::new();
-    let mut translated = Vec::new();
+    let mut cases: Vec<Translated> = Vec::new();
     let bar = ProgressBar::new(pairs.len() as u64);
-    for pair in pairs {
-        match pair {
-            Ok(pair) => match translate_both(domains, &translate, &pair) {
-                Ok(outputs) => translated.push(Translated { pair, outputs }),
-                Err(error) => failed.push(Failed { name: pair.name, reason: format!("{error:#}") }),
-            },
+    for read in pairs.read_each(settings) {
+        let translated = match &read {
+            Ok((line, slices)) => translate_line(domains, &translate, line, slices, &scratch)
+                .map_err(|error| Failed { name: line.name.clone(), reason: format!("{error:#}") }),
             Err(BadPair { line, error }) => {
-                failed.push(Failed { name: format!("line {line}"), reason: format!("{error:#}") });
+                Err(Failed { name: format!("line {line}"), reason: format!("{error:#}") })
             }
+        };
+        match translated {
+            Ok(of_line) => cases.extend(of_line),
+            Err(of_line) => failed.push(of_line),
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if let (true, Some(Failed { name, reason })) = (translated.is_empty(), failed.first()) {
+    let Some(first) = cases.first() else {
+        let (name, reason) = failed.first().map_or(("", ""), |failed| (&failed.name, &failed.reason));
         anyhow::bail!("none of {} pairs could be evaluated; the first: {name}: {reason}", failed.len());
-    }
-    let directions = [[0, 1], [1, 0]]
-        .map(|[from, to]| evaluate_direction(domains, from, to, &translated, training))
-        .into_iter()
-        .collect::<Result<Vec<_>, EvalError>>()?;
-    Ok(Evaluation { report: Report { directions, failed }, translated })
-}
-
-/// The synthetic images of both domains, as their files would hold them, in units of the true ones.
-fn translate_both(
-    domains: [&str; 2],
-    translate: &impl Fn(&Image, &str) -> Result<Image>,
-    pair: &Pair,
-) -> Result<[Array2<f32>; 2]> {
-    let one = |to: usize| -> Result<Array2<f32>> {
-        let output = translate(&pair.images[1 - to], domains[to])?;
-        let truth = &pair.images[to];
-        let (found, expected) = (output.pixels.dim(), truth.pixels.dim());
-        ensure!(found == expected, "the synthetic {} is {found:?} px, not {expected:?}", domains[to]);
-        ensure!(
-            output.pixels.iter().all(|value| value.is_finite()),
-            "the synthetic {} holds values that are not finite",
-            domains[to]
-        );
-        let max = output.depth.max_value();
-        let scale = truth.depth.max_value() / max;
-        Ok(output.pixels.mapv(|value| value.round().clamp(0.0, max) * scale))
     };
-    Ok([one(0)?, one(1)?])
-}
-
-fn evaluate_direction(
-    domains: [&str; 2],
-    from: usize,
-    to: usize,
-    translated: &[Translated],
-    training: Option<&TrainingData>,
-) -> Result<mri_eval::report::DirectionReport, EvalError> {
-    let depth = |domain: usize| translated.first().map_or(BitDepth::Eight, |t| t.pair.images[domain].depth);
-    let direction = Direction {
-        from: domains[from].to_owned(),
-        to: domains[to].to_owned(),
-        source_range: range_of(depth(from)),
-        target_range: range_of(depth(to)),
+    let ranges = first.depths.map(range_of);
+    let fits = match training {
+        Some(training) => training.fit(settings, first.depths)?,
+        None => Default::default(),
     };
-    let cases: Vec<Case<'_>> = translated
-        .iter()
-        .map(|Translated { pair, outputs }| Case {
-            name: pair.name.clone(),
-            subject: pair.subject.clone(),
-            source: pair.images[from].pixels.view(),
-            truth: pair.images[to].pixels.view(),
-            output: outputs[to].view(),
-        })
-        .collect();
-    let scaled = training.map(|data| {
-        data.at_depths(if to == 1 { [depth(from), depth(to)] } else { [depth(to), depth(from)] })
-    });
-    evaluate(&direction, &cases, &scaled.as_ref().map_or_else(Training::default, |data| data.towards(to)))
-}
-
-impl TrainingData {
-    /// The same in units of files of these depths, by domain.
-    fn at_depths(&self, depths: [BitDepth; 2]) -> TrainingData {
-        let scaled = |image: &Image, depth: BitDepth| Image {
-            pixels: &image.pixels * (depth.max_value() / image.depth.max_value()),
-            depth,
+    let [to_a, to_b] = fits;
+    let evaluate_towards = |to: usize, fit: &TrainingFit| {
+        let from = 1 - to;
+        let direction = Direction {
+            from: domains[from].to_owned(),
+            to: domains[to].to_owned(),
+            source_range: ranges[from],
+            target_range: ranges[to],
         };
-        let [a, b] = depths;
-        TrainingData {
-            origin: self.origin.clone(),
-            t1: self.t1.iter().map(|image| scaled(image, a)).collect(),
-            t2: self.t2.iter().map(|image| scaled(image, b)).collect(),
-            pairs: self.pairs.iter().map(|(of_a, of_b)| (scaled(of_a, a), scaled(of_b, b))).collect(),
+        evaluate_cases(&direction, &Towards { to, cases: &cases, scratch: &scratch }, fit)
+    };
+    let directions = vec![evaluate_towards(1, &to_b)?, evaluate_towards(0, &to_a)?];
+    Ok(Evaluation { report: Report { directions, failed }, cases, scratch })
+}
+
+/// All slices of a line, or nothing where one fails.
+fn translate_line(
+    domains: [&str; 2],
+    translate: &impl Fn(&PairedSlice, usize) -> Result<Image>,
+    line: &Line,
+    slices: &PairedSlices,
+    scratch: &Scratch,
+) -> Result<Vec<Translated>> {
+    let one = |index: usize| -> Result<Translated> {
+        let slice = slices.slice(index)?;
+        let named = || slice.position.map_or_else(String::new, |position| format!("slice {position}"));
+        let output = |to: usize| -> Result<Kept> {
+            let output = output_of(domains, translate, &slice, to);
+            let output = if slice.position.is_some() { output.with_context(named) } else { output };
+            Ok(scratch.keep(output?.view())?)
+        };
+        let [a, b] = &slice.images;
+        let name = match slice.position {
+            Some(position) => format!("{} slice {position}", line.name),
+            None => line.name.clone(),
+        };
+        Ok(Translated {
+            name,
+            depths: [a.depth, b.depth],
+            outputs: [output(0)?, output(1)?],
+            images: [scratch.keep(a.pixels.view())?, scratch.keep(b.pixels.view())?],
+            subject: line.subject.clone().or_else(|| slice.position.map(|_| line.name.clone())),
+            slice_of: slice.position.map(|position| (line.name.clone(), position)),
+        })
+    };
+    (0..slices.len()).map(one).collect()
+}
+
+/// The synthetic image of domain `to` as its file would hold it, in units of the true one.
+fn output_of(
+    domains: [&str; 2],
+    translate: &impl Fn(&PairedSlice, usize) -> Result<Image>,
+    slice: &PairedSlice,
+    to: usize,
+) -> Result<Array2<f32>> {
+    let output = translate(slice, to)?;
+    let truth = &slice.images[to];
+    let (found, expected) = (output.pixels.dim(), truth.pixels.dim());
+    ensure!(found == expected, "the synthetic {} is {found:?} px, not {expected:?}", domains[to]);
+    ensure!(
+        output.pixels.iter().all(|value| value.is_finite()),
+        "the synthetic {} holds values that are not finite",
+        domains[to]
+    );
+    let max = output.depth.max_value();
+    let scale = truth.depth.max_value() / max;
+    Ok(match output.depth {
+        BitDepth::Float => output.pixels.mapv(|value| value.clamp(0.0, max) * scale),
+        _ => output.pixels.mapv(|value| value.round().clamp(0.0, max) * scale),
+    })
+}
+
+/// The cases of one direction.
+struct Towards<'a> {
+    to: usize,
+    cases: &'a [Translated],
+    scratch: &'a Scratch,
+}
+
+impl Cases for Towards<'_> {
+    fn count(&self) -> usize {
+        self.cases.len()
+    }
+
+    fn label(&self, index: usize) -> Label<'_> {
+        let case = &self.cases[index];
+        Label {
+            name: &case.name,
+            subject: case.subject.as_deref(),
+            slice_of: case.slice_of.as_ref().map(|(volume, position)| (volume.as_str(), *position)),
         }
     }
 
-    fn towards(&self, to: usize) -> Training<'_> {
-        fn views(images: &[Image]) -> Vec<ArrayView2<'_, f32>> {
-            images.iter().map(|image| image.pixels.view()).collect()
-        }
-        let (a, b) = (views(&self.t1), views(&self.t2));
-        let pairs = self.pairs.iter().map(|(a, b)| (a.pixels.view(), b.pixels.view()));
-        let (sources, targets) = if to == 1 { (a, b) } else { (b, a) };
-        let pairs = if to == 1 { pairs.collect() } else { pairs.map(|(a, b)| (b, a)).collect() };
-        Training { origin: self.origin.clone(), sources, targets, pairs }
+    fn images(&self, index: usize) -> std::result::Result<Images<'_>, EvalError> {
+        let case = &self.cases[index];
+        let read = |kept: Kept| {
+            let image = self.scratch.read(kept);
+            image.map(Into::into).map_err(|error| EvalError::Unreadable { reason: error.to_string() })
+        };
+        Ok(Images {
+            source: read(case.images[1 - self.to])?,
+            truth: read(case.images[self.to])?,
+            output: read(case.outputs[self.to])?,
+        })
     }
 }
 
@@ -175,87 +217,4 @@ pub fn range_of(depth: BitDepth) -> Range {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn image(values: impl Fn(usize, usize) -> f32, depth: BitDepth) -> Image {
-        Image { pixels: Array2::from_shape_fn((24, 24), |(row, column)| values(row, column)), depth }
-    }
-
-    fn pair(name: &str, depth: BitDepth) -> Pair {
-        let scale = depth.max_value() / 255.0;
-        let t1 = image(|row, column| (row * 7 + column * 3) as f32, BitDepth::Eight);
-        let t2 = image(|row, column| (255.0 - (row * 7 + column * 3) as f32) * scale, depth);
-        Pair { name: name.into(), subject: None, images: [t1, t2] }
-    }
-
-    /// The negative, a little off: 0.4 grey levels are lost when the file is written.
-    fn negative(image: &Image, _: &str) -> Result<Image> {
-        let max = image.depth.max_value();
-        Ok(Image { pixels: image.pixels.mapv(|value| max - value + 0.4), depth: image.depth })
-    }
-
-    #[test]
-    fn the_model_is_judged_on_what_the_file_would_hold() {
-        let pairs = vec![Ok(pair("a", BitDepth::Eight)), Ok(pair("b", BitDepth::Eight))];
-        let evaluation = evaluate_cases(["t1", "t2"], negative, pairs, None).unwrap();
-        for report in &evaluation.report.directions {
-            assert_eq!(report.model.frame.mae.mean, Some(0.0));
-        }
-    }
-
-    #[test]
-    fn domains_may_differ_in_depth() {
-        let evaluation =
-            evaluate_cases(["t1", "t2"], negative, vec![Ok(pair("a", BitDepth::Sixteen))], None).unwrap();
-        let [there, back] = evaluation.report.directions.try_into().unwrap();
-        assert_eq!(there.model.frame.mae.mean, Some(0.0));
-        assert_eq!(back.model.frame.mae.mean, Some(0.0));
-        assert_eq!((there.direction.target_range.max(), back.direction.target_range.max()), (65535.0, 255.0));
-    }
-
-    #[test]
-    fn a_bad_pair_costs_itself_alone() {
-        let bad = || BadPair { line: 3, error: anyhow::anyhow!("b.png: truncated") };
-        let fails_on_b = |image: &Image, to: &str| {
-            anyhow::ensure!(image.pixels[[0, 0]] != 9.0, "a constant image");
-            negative(image, to)
-        };
-        let mut constant = pair("c", BitDepth::Eight);
-        constant.images[0].pixels.fill(9.0);
-        let pairs = vec![Ok(pair("a", BitDepth::Eight)), Err(bad()), Ok(constant)];
-        let evaluation = evaluate_cases(["t1", "t2"], fails_on_b, pairs, None).unwrap();
-        let failed = evaluation.report.failed.iter().map(|f| format!("{}: {}", f.name, f.reason));
-        assert_eq!(failed.collect::<Vec<_>>(), ["line 3: b.png: truncated", "c: a constant image"]);
-        assert_eq!(evaluation.report.directions[0].cases.len(), 1);
-
-        let error = evaluate_cases(["t1", "t2"], negative, vec![Err(bad())], None).err().unwrap();
-        assert!(error.to_string().starts_with("none of 1 pairs could be evaluated"), "{error}");
-    }
-
-    #[test]
-    fn the_oracles_see_the_training_pairs_in_the_right_direction() {
-        let Pair { images: [t1, t2], .. } = pair("a", BitDepth::Eight);
-        let training =
-            TrainingData { origin: "elsewhere".into(), pairs: vec![(t1, t2)], ..Default::default() };
-        let copy = |image: &Image, _: &str| Ok(image.clone());
-        let pairs = vec![Ok(pair("a", BitDepth::Eight))];
-        let evaluation = evaluate_cases(["t1", "t2"], copy, pairs, Some(&training)).unwrap();
-        for report in &evaluation.report.directions {
-            assert_eq!(report.baselines.lut.as_ref().unwrap().frame.mae.mean, Some(0.0));
-            assert_eq!(report.baselines.retrieval.as_ref().unwrap().frame.mae.mean, Some(0.0));
-            assert_eq!(report.fitted_on.lut, "elsewhere");
-            assert!(report.baselines.histogram.is_none(), "one case and no unpaired images");
-        }
-    }
-
-    #[test]
-    fn training_images_are_brought_to_the_depth_of_the_cases() {
-        let eight = image(|row, _| row as f32, BitDepth::Eight);
-        let data =
-            TrainingData { t1: vec![eight.clone()], t2: vec![eight.clone()], ..TrainingData::default() };
-        let scaled = data.at_depths([BitDepth::Sixteen, BitDepth::Eight]);
-        assert_eq!(scaled.t1[0].pixels[[23, 0]], 23. * 257.);
-        assert_eq!(scaled.t2[0], eight);
-    }
-}
+mod tests;

@@ -1,23 +1,47 @@
 //! A CSV of true pairs: columns named by the two domains, an optional column `subject`, others ignored. Paths are relative
-//! to the CSV.
+//! to the CSV and name images, or volumes on one grid.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use mri_data::image::{Image, read_image};
+use mri_data::image::BitDepth;
+use mri_data::source::ImageRef;
+use mri_data::study::{Study, VolumeRef, list_studies};
 
-/// One slice in both domains, of one size.
-#[derive(Debug, Clone)]
-pub struct Pair {
+use crate::paired_slices::PairedSlices;
+use crate::translator::DataSettings;
+
+/// The lines of a CSV. Nothing is decoded yet.
+pub struct Pairs {
+    csv: PathBuf,
+    domains: [String; 2],
+    lines: Vec<std::result::Result<Line, BadPair>>,
+}
+
+/// What one line names.
+#[derive(Debug)]
+pub struct Line {
+    number: u64,
     /// The first domain's path as the CSV has it.
     pub name: String,
     pub subject: Option<String>,
-    /// In the order of the domains.
-    pub images: [Image; 2],
+    sources: Sources,
 }
 
-/// A line of the CSV that gave no pair.
+/// Both domains of a pair, in their order.
+#[derive(Debug)]
+enum Sources {
+    /// Number `at` of the lines of one subject that follow each other.
+    Images {
+        stack: Arc<[[ImageRef; 2]]>,
+        at: usize,
+    },
+    Volumes(Box<[VolumeRef; 2]>),
+}
+
+/// A line that gave no pair.
 #[derive(Debug)]
 pub struct BadPair {
     pub line: u64,
@@ -30,137 +54,200 @@ impl fmt::Display for BadPair {
     }
 }
 
-/// Reads every pair that `csv` names; what is wrong with one line costs that line alone.
-///
-/// A CSV that cannot be read, lacks a column or names no pair at all is an error.
-pub fn read_pairs(csv: &Path, domains: [&str; 2]) -> Result<Vec<std::result::Result<Pair, BadPair>>> {
-    let bytes = std::fs::read(csv).with_context(|| format!("cannot read {}", csv.display()))?;
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes.as_slice());
-    let header = reader.headers().with_context(|| format!("{}: no CSV file", csv.display()))?.clone();
-    let column = |name: &str| header.iter().position(|field| field == name);
-    let [Some(a), Some(b)] = domains.map(column) else {
-        let missing = domains.iter().find(|name| column(name).is_none()).unwrap_or(&"");
-        let found = header.iter().collect::<Vec<_>>().join(", ");
-        bail!("{}: no column `{missing}`; its columns are: {found}", csv.display());
-    };
-    let columns = Columns { width: header.len(), domains, images: [a, b], subject: column("subject") };
-
-    let folder = csv.parent().unwrap_or(Path::new(""));
-    let mut depths = [None; 2];
-    let pairs: Vec<_> = reader
-        .records()
-        .map(|record| {
-            let position = |record: &csv::StringRecord| record.position().map_or(0, csv::Position::line);
-            match record {
-                Ok(record) => columns
-                    .read(&record, folder)
-                    .and_then(|pair| check_depths(pair, &mut depths, domains))
-                    .map_err(|error| BadPair { line: position(&record), error }),
-                Err(error) => {
-                    let line = error.position().map_or(0, csv::Position::line);
-                    Err(BadPair {
-                        line,
-                        error: anyhow!("it is not UTF-8 text").context("cannot read the line"),
-                    })
+impl Pairs {
+    /// Lists what `csv` names; what is wrong with one line costs that line alone.
+    ///
+    /// A CSV that cannot be read, lacks a column or names no pair at all is an error.
+    pub fn list(csv: &Path, domains: [&str; 2]) -> Result<Self> {
+        let bytes = std::fs::read(csv).with_context(|| format!("cannot read {}", csv.display()))?;
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes.as_slice());
+        let header = reader.headers().with_context(|| format!("{}: no CSV file", csv.display()))?.clone();
+        let column = |name: &str| header.iter().position(|field| field == name);
+        let [Some(a), Some(b)] = domains.map(column) else {
+            let missing = domains.iter().find(|name| column(name).is_none()).unwrap_or(&"");
+            let found = header.iter().collect::<Vec<_>>().join(", ");
+            bail!("{}: no column `{missing}`; its columns are: {found}", csv.display());
+        };
+        let columns = Columns { width: header.len(), domains, sources: [a, b], subject: column("subject") };
+        let folder = csv.parent().unwrap_or(Path::new(""));
+        let number = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+        let mut lines: Vec<_> = reader
+            .records()
+            .map(|record| match record {
+                Ok(record) => {
+                    let line = number(record.position());
+                    columns.line(line, &record, folder).map_err(|error| BadPair { line, error })
                 }
-            }
-        })
-        .collect();
-    if pairs.is_empty() {
-        bail!("{}: no pairs below its header", csv.display());
+                Err(error) => {
+                    let line = number(error.position());
+                    let error = anyhow!("it is not UTF-8 text").context("cannot read the line");
+                    Err(BadPair { line, error })
+                }
+            })
+            .collect();
+        if lines.is_empty() {
+            bail!("{}: no pairs below its header", csv.display());
+        }
+        stack_images(&mut lines);
+        Ok(Self { csv: csv.to_owned(), domains: domains.map(str::to_owned), lines })
     }
-    Ok(pairs)
+
+    /// How many lines there are below the header.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The lines that could be understood.
+    pub fn good(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter_map(|line| line.as_ref().ok())
+    }
+
+    /// Reads every line in order, and says what is wrong with it.
+    pub fn read_each<'a>(
+        &'a self,
+        settings: &'a DataSettings,
+    ) -> impl Iterator<Item = std::result::Result<(&'a Line, PairedSlices), BadPair>> {
+        let domains = self.domains.each_ref().map(String::as_str);
+        let mut depths = [None; 2];
+        self.lines.iter().map(move |line| {
+            let line =
+                line.as_ref().map_err(|bad| BadPair { line: bad.line, error: anyhow!("{:#}", bad.error) })?;
+            let slices = line.read(settings).and_then(|slices| {
+                check_depths(slices.depths(), &mut depths, domains)?;
+                Ok(slices)
+            });
+            slices.map(|slices| (line, slices)).map_err(|error| BadPair { line: line.number, error })
+        })
+    }
+
+    /// Reads every line in order; the first bad one is an error.
+    pub fn read_all(
+        &self,
+        settings: &DataSettings,
+        mut look: impl FnMut(&Line, PairedSlices) -> Result<()>,
+    ) -> Result<()> {
+        for read in self.read_each(settings) {
+            let named = |line| format!("{}, line {line}", self.csv.display());
+            let (line, slices) = read.map_err(|bad| bad.error.context(named(bad.line)))?;
+            look(line, slices).with_context(|| named(line.number))?;
+        }
+        Ok(())
+    }
 }
 
-/// The images of `csv`, all of them: the first bad line is an error.
-pub fn read_images(csv: &Path, domains: &[String; 2]) -> Result<Vec<(Image, Image)>> {
-    read_pairs(csv, domains.each_ref().map(String::as_str))?
-        .into_iter()
-        .map(|pair| match pair {
-            Ok(Pair { images: [a, b], .. }) => Ok((a, b)),
-            Err(BadPair { line, error }) => Err(error.context(format!("{}, line {line}", csv.display()))),
-        })
-        .collect()
+impl Line {
+    /// Whether it names volumes.
+    pub fn is_of_volumes(&self) -> bool {
+        matches!(self.sources, Sources::Volumes(_))
+    }
+
+    fn read(&self, settings: &DataSettings) -> Result<PairedSlices> {
+        match &self.sources {
+            Sources::Images { stack, at } => PairedSlices::of_images(stack, *at, settings),
+            Sources::Volumes(volumes) => PairedSlices::of_volumes(volumes, settings),
+        }
+    }
 }
 
 /// Where a row has what.
 struct Columns<'a> {
     width: usize,
     domains: [&'a str; 2],
-    images: [usize; 2],
+    sources: [usize; 2],
     subject: Option<usize>,
 }
 
 impl Columns<'_> {
-    fn read(&self, record: &csv::StringRecord, folder: &Path) -> Result<Pair> {
+    fn line(&self, number: u64, record: &csv::StringRecord, folder: &Path) -> Result<Line> {
         if record.len() != self.width {
             bail!("{} fields where the header has {}", record.len(), self.width);
         }
         let field = |column: usize| record.get(column).unwrap_or_default();
-        let read = |domain: usize| -> Result<Image> {
-            let name = field(self.images[domain]);
+        let study = |domain: usize| -> Result<Study> {
+            let name = field(self.sources[domain]);
             if name.is_empty() {
                 bail!("no {} image is named", self.domains[domain]);
             }
-            Ok(read_image(&folder.join(name))?)
+            let path = folder.join(name);
+            let mut studies = list_studies(&path)?;
+            match studies.pop() {
+                Some(study) if studies.is_empty() => Ok(study),
+                _ => bail!("{}: holds {} images or volumes: name one", path.display(), studies.len() + 1),
+            }
         };
-        let images = [read(0)?, read(1)?];
-        let [(rows_a, columns_a), (rows_b, columns_b)] = images.each_ref().map(|image| image.pixels.dim());
-        if (rows_a, columns_a) != (rows_b, columns_b) {
-            let [a, b] = self.images.map(field);
-            bail!("the sizes differ: {a} is {columns_a}x{rows_a} px, {b} is {columns_b}x{rows_b} px");
+        let sources = match [study(0)?, study(1)?] {
+            [Study::Image(a), Study::Image(b)] => Sources::Images { stack: [[a, b]].into(), at: 0 },
+            [Study::Volume(a), Study::Volume(b)] => Sources::Volumes(Box::new([a, b])),
+            _ => bail!("one is an image and the other a volume"),
+        };
+        let subject = self.subject.map(field).filter(|subject| !subject.is_empty()).map(str::to_owned);
+        Ok(Line { number, name: field(self.sources[0]).to_owned(), subject, sources })
+    }
+}
+
+/// Joins the images of lines that follow each other and name the same subject: each sees the others as neighbours.
+fn stack_images(lines: &mut [std::result::Result<Line, BadPair>]) {
+    type Read = std::result::Result<Line, BadPair>;
+    let subject = |line: &Read| line.as_ref().ok().and_then(|line| line.subject.clone());
+    for lines in lines.chunk_by_mut(|a, b| subject(a).is_some() && subject(a) == subject(b)) {
+        let images = |line: &Read| match line.as_ref().ok().map(|line| &line.sources) {
+            Some(Sources::Images { stack, at }) => stack.get(*at).cloned(),
+            _ => None,
+        };
+        let Some(joined) = lines.iter().map(images).collect::<Option<Arc<[_]>>>() else { continue };
+        for (index, line) in lines.iter_mut().flatten().enumerate() {
+            line.sources = Sources::Images { stack: Arc::clone(&joined), at: index };
         }
-        let subject = self.subject.map(field).filter(|subject| !subject.is_empty());
-        Ok(Pair { name: field(self.images[0]).to_owned(), subject: subject.map(str::to_owned), images })
     }
 }
 
 /// All images of a domain have the depth of its first: their grey levels are averaged together.
-fn check_depths(
-    pair: Pair,
-    depths: &mut [Option<mri_data::image::BitDepth>; 2],
-    domains: [&str; 2],
-) -> Result<Pair> {
-    for (domain, image) in pair.images.iter().enumerate() {
-        let first = depths[domain].unwrap_or(image.depth);
-        if image.depth != first {
-            let (found, first) = (image.depth.bits(), first.bits());
-            bail!("the {} image has {found} bits, those before it {first}", domains[domain]);
+fn check_depths(found: [BitDepth; 2], depths: &mut [Option<BitDepth>; 2], domains: [&str; 2]) -> Result<()> {
+    for (domain, found) in found.into_iter().enumerate() {
+        let first = depths[domain].unwrap_or(found);
+        if found == first {
+            continue;
         }
+        if [found, first].contains(&BitDepth::Float) {
+            bail!("the {} file is of another kind, image or volume, than those before it", domains[domain]);
+        }
+        bail!("the {} image has {} bits, those before it {}", domains[domain], found.bits(), first.bits());
     }
-    *depths = pair.images.each_ref().map(|image| Some(image.depth));
-    Ok(pair)
+    *depths = found.map(Some);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mri_data::image::{BitDepth, write_image};
+    use mri_data::image::{Image, write_image};
     use ndarray::Array2;
 
     fn folder_with(csv: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let save = |name: &str, size: (usize, usize), depth| {
-            let image = Image { pixels: Array2::from_elem(size, 7.0), depth };
-            write_image(&folder.path().join(name), &image).unwrap();
+        let save = |name: &str, size: (usize, usize), value: f32, depth| {
+            let pixels = Array2::from_shape_fn(size, |(row, _)| value + row as f32 / 10.0);
+            write_image(&folder.path().join(name), &Image { pixels, depth }).unwrap();
         };
-        save("a.png", (20, 30), BitDepth::Eight);
-        save("b.png", (20, 30), BitDepth::Eight);
-        save("small.png", (20, 29), BitDepth::Eight);
-        save("deep.png", (20, 30), BitDepth::Sixteen);
+        save("a.png", (20, 30), 60.0, BitDepth::Eight);
+        save("b.png", (20, 30), 200.0, BitDepth::Eight);
+        save("small.png", (20, 29), 60.0, BitDepth::Eight);
+        save("deep.png", (20, 30), 60.0, BitDepth::Sixteen);
         std::fs::write(folder.path().join("pairs.csv"), csv).unwrap();
         folder
     }
 
+    /// What a reader of the lines in order finds.
     fn read(csv: &str) -> Result<Vec<String>> {
         let folder = folder_with(csv);
-        let pairs = read_pairs(&folder.path().join("pairs.csv"), ["t1", "t2"])?;
-        let text = |pair: std::result::Result<Pair, BadPair>| match pair {
-            Ok(pair) => format!("{} of {:?}", pair.name, pair.subject),
+        let pairs = Pairs::list(&folder.path().join("pairs.csv"), ["t1", "t2"])?;
+        let settings = DataSettings::for_tests();
+        let text = |read: std::result::Result<(&Line, PairedSlices), BadPair>| match read {
+            Ok((line, _)) => format!("{} of {:?}", line.name, line.subject),
             Err(bad) => bad.to_string().replace(&format!("{}/", folder.path().display()), ""),
         };
-        Ok(pairs.into_iter().map(text).collect())
+        Ok(pairs.read_each(&settings).map(text).collect())
     }
 
     #[test]
@@ -192,16 +279,35 @@ mod tests {
         assert!(error.ends_with("pairs.csv: no pairs below its header"), "{error}");
         let error = read("").unwrap_err().to_string();
         assert!(error.contains("no column `t1`"), "{error}");
-        let error = read_pairs(Path::new("nowhere/pairs.csv"), ["t1", "t2"]).unwrap_err();
+        let error = Pairs::list(Path::new("nowhere/pairs.csv"), ["t1", "t2"]).err().unwrap();
         assert!(error.to_string().contains("cannot read nowhere/pairs.csv"));
     }
 
     #[test]
-    fn reading_all_images_stops_at_the_first_bad_line() {
+    fn reading_all_stops_at_the_first_bad_line() {
         let folder = folder_with("t1,t2\na.png,b.png\na.png,small.png\n");
-        let domains = ["t1".to_owned(), "t2".to_owned()];
-        let csv = folder.path().join("pairs.csv");
-        let error = format!("{:#}", read_images(&csv, &domains).unwrap_err());
+        let pairs = Pairs::list(&folder.path().join("pairs.csv"), ["t1", "t2"]).unwrap();
+        let error = format!("{:#}", pairs.read_all(&DataSettings::for_tests(), |_, _| Ok(())).unwrap_err());
         assert!(error.contains("pairs.csv, line 3: the sizes differ"), "{error}");
+    }
+
+    #[test]
+    fn neighbours_are_the_lines_beside_of_the_same_subject() {
+        let folder = folder_with(
+            "t1,t2,subject\na.png,b.png,x\nb.png,a.png,x\na.png,b.png,y\nb.png,a.png,\nb.png,a.png,\n",
+        );
+        let pairs = Pairs::list(&folder.path().join("pairs.csv"), ["t1", "t2"]).unwrap();
+        let settings = DataSettings { neighbours: 1, ..DataSettings::for_tests() };
+        // The mean grey value tells a (60) from b (200).
+        let mut seen = Vec::new();
+        let look = |_: &Line, slices: PairedSlices| {
+            let [t1, _] = slices.slice(0)?.units;
+            seen.push(
+                t1.outer_iter().map(|c| if c.mean() > Some(0.0) { 'b' } else { 'a' }).collect::<String>(),
+            );
+            Ok(())
+        };
+        pairs.read_all(&settings, look).unwrap();
+        assert_eq!(seen, ["aab", "abb", "aaa", "bbb", "bbb"]);
     }
 }

@@ -29,6 +29,24 @@ pub struct DataSettings {
     pub neighbours: usize,
 }
 
+#[cfg(test)]
+impl DataSettings {
+    /// 8-bit images of any size, as they are.
+    pub fn for_tests() -> Self {
+        let range = mri_data::normalize::Normalization::Range { min: Some(0.), max: Some(255.) };
+        let image = Image { pixels: ndarray::array![[0., 255.]], depth: BitDepth::Eight };
+        #[allow(clippy::unwrap_used)]
+        let normalizer = range.fit([image]).unwrap();
+        Self {
+            canvas: Canvas { height_px: 32, width_px: 32, fit: Fit::Contain },
+            normalizers: [normalizer.clone(), normalizer],
+            manifest_sha256: String::new(),
+            slice_axis: SliceAxis::default(),
+            neighbours: 0,
+        }
+    }
+}
+
 /// Air, in network units.
 pub const AIR: f32 = -1.;
 
@@ -63,6 +81,11 @@ impl Translator {
     /// Names of the two domains.
     pub fn domains(&self) -> [&str; 2] {
         self.domains.each_ref().map(String::as_str)
+    }
+
+    /// What is known of the data that it was trained on.
+    pub fn settings(&self) -> &DataSettings {
+        &self.settings
     }
 
     /// Hash of the manifest of the training images.

@@ -4,20 +4,22 @@ use crate::{
     pictures::{self, Row},
     run_folder::{MetricsLog, RunFolder},
     translator::Translator,
+    validation::middle,
 };
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use mri_cyclegan::{EpochEvent, Observer, StepEvent};
-use mri_data::image::Image;
+use ndarray::Array3;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-/// An image to show, of domain `from`, with its true partner where that is known.
+/// A slice to show, of domain `from`, with its true partner where that is known: as networks see it, (channels, rows,
+/// columns), of which the middle channel is shown.
 pub struct Exhibit {
     pub from: usize,
-    pub image: Image,
-    pub target: Option<Image>,
+    pub slice: Array3<f32>,
+    pub target: Option<Array3<f32>>,
 }
 
 /// Watches one training.
@@ -47,17 +49,17 @@ impl Witness<'_> {
         let rows = self
             .exhibits
             .iter()
-            .map(|Exhibit { from, image, target }| {
+            .map(|Exhibit { from, slice, target }| {
                 let to = 1 - from;
-                let input = self.translator.to_unit(image, *from)?;
-                let translated = self.translator.translate_unit(&input, to)?;
+                let translated = self.translator.translate_channels(slice.view(), to)?;
+                let cycled = self.translator.translate_channels(translated.view(), *from)?;
                 Ok(Row {
                     from: domains[*from].into(),
                     to: domains[to].into(),
-                    cycled: Some(self.translator.translate_unit(&translated, *from)?),
-                    target: target.as_ref().map(|target| self.translator.to_unit(target, to)).transpose()?,
-                    input,
-                    translated,
+                    cycled: Some(middle(&cycled).to_owned()),
+                    target: target.as_ref().map(|target| middle(target).to_owned()),
+                    input: middle(slice).to_owned(),
+                    translated: middle(&translated).to_owned(),
                 })
             })
             .collect::<Result<Vec<_>>>()?;

@@ -213,7 +213,7 @@ fn data_that_cannot_be_trained_on_are_named_and_leave_no_run_folder() {
     let with_t2 = |t2: &str| train(&folder, &["--t1", "t1", "--t2", t2, "--epochs", "1", "--out", "RUN"]);
     with_t2("gone").failed_naming(&["gone", "no such file or folder"]);
     fs::create_dir(path.join("empty")).unwrap();
-    with_t2("empty").failed_naming(&["empty", "no PNG, JPEG or TIFF image"]);
+    with_t2("empty").failed_naming(&["empty", "no image (PNG, JPEG, TIFF)"]);
     with_t2("t1").failed_naming(&["t1", "given for both domains"]);
 
     // One domain only.

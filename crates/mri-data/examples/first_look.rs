@@ -13,7 +13,7 @@ use mri_data::loader::UnpairedLoader;
 use mri_data::manifest::discover;
 use mri_data::normalize::Normalization;
 use mri_data::phantom::{SliceGrid, Subject};
-use mri_data::slices::{Slices, fit_normalizer};
+use mri_data::slices::{Preparation, Slices, fit_normalizer};
 use mri_data::source::list_images;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let domain = discover("t1", &images)?;
     let normalizer = fit_normalizer(&Normalization::default(), &domain.slices)?;
     let canvas = Canvas { height_px: 128, width_px: 128, fit: Fit::Contain };
-    let slices = Slices::load(&domain.slices, &normalizer, &canvas)?;
+    let slices = Slices::load(&domain.slices, Preparation::new(&normalizer, &canvas))?;
     let loader = UnpairedLoader::new(slices.clone(), slices, AugmentConfig::affine(), 0);
     if let Some(sample) = loader.epoch(0).next() {
         println!("a sample: {:?}", sample?.0);

@@ -176,7 +176,10 @@ pub enum DataError {
         reason: String,
     },
     /// Both domains were given the same place, and it does not hold the two of them.
-    #[error("{}: given for both domains, but it has no folders Tr1/TrainT1 and Tr2/TrainT2", path.display())]
+    #[error(
+        "{}: given for both domains, but it has neither folders Tr1/TrainT1 and Tr2/TrainT2 nor volumes named by the domains",
+        path.display()
+    )]
     SamePlace {
         /// The place.
         path: PathBuf,

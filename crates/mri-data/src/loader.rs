@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use candle_core::{Device, Tensor};
-use ndarray::Array2;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
@@ -54,8 +53,8 @@ impl UnpairedLoader {
     /// The samples of epoch `epoch`, counted from 0.
     ///
     /// # Shapes
-    /// Each item is a pair of CPU tensors (1, rows, columns) of domains a and b, `f32` in `[-1, 1]`. Dropping the
-    /// iterator early stops its threads.
+    /// Each item is a pair of CPU tensors (channels, rows, columns) of domains a and b, `f32` in `[-1, 1]`: one channel, or
+    /// the slice in the middle of its neighbours. Dropping the iterator early stops its threads.
     pub fn epoch(&self, epoch: usize) -> Samples {
         let mut order: Vec<usize> = (0..self.a.len()).collect();
         order.shuffle(&mut stream(self.seed, "order", epoch as u64));
@@ -81,16 +80,26 @@ impl Plan {
         // An epoch has far fewer than 2^32 samples.
         let index = (self.epoch << 32) | item as u64;
         let drawn = stream(*seed, "draw", index).random_range(0..b.len());
-        let of_a = self.augmented(&a.images()[self.order[item]], "augment a", index)?;
-        let of_b = self.augmented(&b.images()[drawn], "augment b", index)?;
+        let of_a = self.augmented(a, self.order[item], "augment a", index)?;
+        let of_b = self.augmented(b, drawn, "augment b", index)?;
         Ok((of_a, of_b))
     }
 
-    fn augmented(&self, image: &Array2<f32>, purpose: &str, index: u64) -> candle_core::Result<Tensor> {
-        let parameters = augment::sample(&self.loader.augment, &mut stream(self.loader.seed, purpose, index));
-        let image = augment::apply(image, &parameters);
-        let (rows, columns) = image.dim();
-        Tensor::from_iter(image.iter().copied(), &Device::Cpu)?.reshape((1, rows, columns))
+    /// The neighbours are deformed as the slice is, but have noise of their own.
+    fn augmented(&self, of: &Slices, at: usize, purpose: &str, index: u64) -> candle_core::Result<Tensor> {
+        let drawn = augment::sample(&self.loader.augment, &mut stream(self.loader.seed, purpose, index));
+        let channels = of.channels(at).map_err(candle_core::Error::wrap)?;
+        let size = channels.dim();
+        let middle = size.0 / 2;
+        let mut values = Vec::with_capacity(channels.len());
+        for (channel, image) in channels.outer_iter().enumerate() {
+            let mut parameters = drawn.clone();
+            if let Some(noise) = &mut parameters.noise {
+                noise.seed = noise.seed.wrapping_add((channel as u64).wrapping_sub(middle as u64));
+            }
+            values.extend(augment::apply(&image.to_owned(), &parameters));
+        }
+        Tensor::from_vec(values, size, &Device::Cpu)
     }
 }
 

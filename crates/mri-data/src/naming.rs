@@ -6,6 +6,8 @@ use std::path::Path;
 const SUBJECT_WORDS: [&str; 7] = ["subject", "subj", "sub", "patient", "pat", "case", "pt"];
 /// Folders that tell the contrast and not the subject.
 const CONTRASTS: [&str; 10] = ["t1", "t2", "t1w", "t2w", "t1ce", "t1c", "t1gd", "pd", "flair", "anat"];
+/// How names of volumes end.
+const VOLUME_ENDINGS: [&str; 7] = [".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img", ".dcm"];
 
 /// The subject and slice number that the name of an image tells.
 ///
@@ -39,6 +41,39 @@ pub fn subject_and_slice(relative: &Path, folder: &str) -> (String, Option<u32>)
     };
     let rest = in_stem.map_or_else(|| stem.to_string(), |(_, rest)| rest);
     (subject, slice_number(&rest))
+}
+
+/// The subject that the name of a volume tells: a labelled part of the path (`sub-01`), or else the name of the file without
+/// its extension and without words for a contrast, after the folders that do not name one. `folder` is the folder that the
+/// volume lies in, for names that tell only the contrast.
+///
+/// ```
+/// use mri_data::naming::volume_subject;
+/// use std::path::Path;
+/// assert_eq!(volume_subject(Path::new("sub-01/anat/sub-01_ses-2_T1w.nii.gz"), ""), "sub-01");
+/// assert_eq!(volume_subject(Path::new("IXI002-Guys-0828-T1.nii.gz"), "t1"), "IXI002-Guys-0828");
+/// assert_eq!(volume_subject(Path::new("T1.nii.gz"), "0042"), "0042");
+/// ```
+pub fn volume_subject(relative: &Path, folder: &str) -> String {
+    let parts: Vec<String> = relative.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let Some((name, folders)) = parts.split_last() else { return folder.to_owned() };
+    let lower = name.to_ascii_lowercase();
+    let ending =
+        VOLUME_ENDINGS.iter().find(|ending| lower.ends_with(*ending)).map_or(0, |ending| ending.len());
+    let stem = &name[..name.len() - ending];
+    let labelled = std::iter::once(stem).chain(folders.iter().rev().map(String::as_str));
+    if let Some((subject, _)) = labelled.into_iter().find_map(labelled_subject) {
+        return subject;
+    }
+    let tells = |word: &&str| !CONTRASTS.contains(&word.to_ascii_lowercase().as_str());
+    let words: Vec<&str> =
+        stem.split(['-', '_', ' ', '.']).filter(|word| !word.is_empty()).filter(tells).collect();
+    let mut telling: Vec<&str> = folders.iter().map(String::as_str).filter(tells).collect();
+    let words = words.join("-");
+    if !words.is_empty() {
+        telling.push(&words);
+    }
+    if telling.is_empty() { folder.to_owned() } else { telling.join("/") }
 }
 
 /// A labelled subject, as `word-label`, and the text without it.

@@ -39,12 +39,12 @@ pub enum Split {
         /// How many subjects of each domain.
         held_out: PerDomain<Amount>,
     },
-    /// A contiguous block at the end of each subject, in the order of the slices.
+    /// A contiguous block at the end of each subject (of each volume), in the order of the slices.
     Block {
         /// How many slices of each subject.
         held_out: PerDomain<Amount>,
     },
-    /// The slices numbered `first` and above.
+    /// The slices numbered `first` and above: by their names, or from 0 along the axis of a volume.
     FromSlice {
         /// Number of the first slice that is held out.
         first: PerDomain<u32>,
@@ -111,7 +111,7 @@ fn by_subject(domains: &[Domain], held_out: &PerDomain<Amount>) -> Result<Vec<Pa
 fn by_block(domain: &Domain, held_out: &PerDomain<Amount>) -> Result<Parts, DataError> {
     let amount = held_out.of(domain)?;
     let mut parts = Parts { train: Vec::new(), held_out: Vec::new() };
-    for of_subject in domain.slices.chunk_by(|a, b| a.entry.subject == b.entry.subject) {
+    for of_subject in domain.slices.chunk_by(Slice::is_of_stack_of) {
         let (train, block) = of_subject.split_at(of_subject.len() - amount.of(of_subject.len())?);
         parts.train.extend_from_slice(train);
         parts.held_out.extend_from_slice(block);
@@ -121,13 +121,13 @@ fn by_block(domain: &Domain, held_out: &PerDomain<Amount>) -> Result<Parts, Data
 
 fn from_slice(domain: &Domain, first: &PerDomain<u32>) -> Result<Parts, DataError> {
     let first = *first.of(domain)?;
-    if let Some(slice) = domain.slices.iter().find(|slice| slice.entry.slice.is_none()) {
+    if let Some(slice) = domain.slices.iter().find(|slice| slice.number().is_none()) {
         return Err(DataError::domain(
             &domain.name,
             format!("{} has no slice number in its name", slice.entry.path),
         ));
     }
-    Ok(partition(domain, |slice| slice.entry.slice.is_some_and(|number| number >= first)))
+    Ok(partition(domain, |slice| slice.number().is_some_and(|number| number >= first)))
 }
 
 fn partition(domain: &Domain, is_held_out: impl Fn(&Slice) -> bool) -> Parts {

@@ -53,7 +53,7 @@ fn an_epoch_visits_each_image_of_a_once_and_draws_b_apart_from_it() {
     let (a, b) = (prepared(40, -0.9), prepared(30, 0.3));
     let loader = UnpairedLoader::new(a.clone(), b.clone(), AugmentConfig::default(), 1);
     let position = |slices: &Slices, values: &[f32]| {
-        slices.images().iter().position(|image| image.iter().eq(values)).unwrap()
+        (0..slices.len()).position(|at| slices.image(at).unwrap().iter().eq(values)).unwrap()
     };
     let epoch = values(&loader, 0);
     let visited: Vec<usize> = epoch.iter().map(|(of_a, _)| position(&a, of_a)).collect();

@@ -11,7 +11,7 @@ use mri_data::manifest::{Domain, discover};
 use mri_data::normalize::Normalization;
 use mri_data::pairing::{Thumbnail, suspected_pairs};
 use mri_data::phantom::{SliceGrid, Subject};
-use mri_data::slices::{Slices, fit_normalizer};
+use mri_data::slices::{Preparation, Slices, fit_normalizer};
 use mri_data::source::resolve_domains;
 use mri_data::split::{Amount, PerDomain, Split, split};
 use ndarray::Array2;
@@ -112,9 +112,9 @@ fn the_public_set_is_prepared_with_every_normalization() {
     ] {
         for domain in &domains {
             let normalizer = fit_normalizer(&method, &domain.slices).unwrap();
-            let slices = Slices::load(&domain.slices, &normalizer, &canvas).unwrap();
+            let slices = Slices::load(&domain.slices, Preparation::new(&normalizer, &canvas)).unwrap();
             assert_eq!((slices.len(), slices.size()), (domain.slices.len(), (128, 128)));
-            for image in slices.images() {
+            for image in (0..slices.len()).map(|at| slices.image(at).unwrap()) {
                 let (low, high) =
                     image.fold((1.0_f32, -1.0_f32), |(low, high), &v| (low.min(v), high.max(v)));
                 assert!(low >= -1.0 && high <= 1.0 && high - low > 1.0, "{method:?}: {low} to {high}");

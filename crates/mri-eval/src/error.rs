@@ -52,6 +52,12 @@ pub enum EvalError {
         /// What makes it so.
         reason: &'static str,
     },
+    /// An image could not be read.
+    #[error("{reason}")]
+    Unreadable {
+        /// Why, in one line.
+        reason: String,
+    },
     /// An error in one case of an evaluation.
     #[error("case {name}: {source}")]
     InCase {

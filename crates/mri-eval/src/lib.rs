@@ -3,6 +3,7 @@
 pub mod baselines;
 mod error;
 pub mod evaluation;
+pub mod flicker;
 pub mod foreground;
 pub mod metrics;
 pub mod monitoring;

@@ -3,6 +3,7 @@
 //! ```json
 //! {"t1_to_t2": {"model": M, "baselines": {"copy": M, "invert": M, "histogram": M, "lut": M, "retrieval": M},
 //!               "cases": [{"name": .., "subject": .., "model": C, "baselines": {"copy": C, ..}}, ..],
+//!               "flicker": {"model": S, "baselines": {"copy": S, ..}, "volumes": [{"name": .., "slices": .., "model": .., "baselines": {..}}]},
 //!               "range": [0, 255], "fitted_on": {"histogram": .., "lut": .., "retrieval": ..}},
 //!  "t2_to_t1": ..,
 //!  "failed": [{"name": .., "reason": ..}]}
@@ -11,9 +12,10 @@
 //! `M = {"psnr_db": {"mean", "sd"}, "ssim": .., "ms_ssim": .., "mae": .., "nmse": .., "nmi": .., "pearson": ..,
 //! "foreground": {the same without ms_ssim}}`; `C` has plain numbers in place of mean and SD. A number that does not exist
 //! is null, and a mean over fewer than all cases says how many were left out: `"infinite"` (exact outputs have no finite
-//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed.
+//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed, and `"flicker"` only where the cases are slices of volumes.
 
 use crate::evaluation::Direction;
+use crate::flicker::FlickerReport;
 use crate::scores::{Metrics, Scores, Summary};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -72,6 +74,8 @@ pub struct DirectionReport {
     pub cases: Vec<CaseReport>,
     /// Origin of the fitted baselines.
     pub fitted_on: FittedOn,
+    /// Of the volumes that the cases are slices of.
+    pub flicker: Option<FlickerReport>,
 }
 
 impl DirectionReport {
@@ -91,10 +95,13 @@ impl DirectionReport {
 
 impl Serialize for DirectionReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("DirectionReport", 5)?;
+        let mut fields = serializer.serialize_struct("DirectionReport", 6)?;
         fields.serialize_field("model", &self.model)?;
         fields.serialize_field("baselines", &self.baselines)?;
         fields.serialize_field("cases", &self.cases)?;
+        if let Some(flicker) = &self.flicker {
+            fields.serialize_field("flicker", flicker)?;
+        }
         fields.serialize_field("range", &self.direction.target_range)?;
         fields.serialize_field("fitted_on", &self.fitted_on)?;
         fields.end()
@@ -158,7 +165,7 @@ impl fmt::Display for Block<'_> {
 fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Result {
     let Direction { from, to, .. } = &report.direction;
     let count = report.cases.len();
-    let cases = if count == 1 { "case" } else { "cases" };
+    let cases = plural(count, "case");
     writeln!(f, "{from} -> {to}, {count} {cases}, mean ± SD")?;
     writeln!(f, "{:<19}|{:^44}|{:^30}", "", "whole frame", "foreground")?;
     let header = |f: &mut fmt::Formatter<'_>| write!(f, "{:>14} {:>15}", "PSNR dB", "SSIM");
@@ -177,6 +184,14 @@ fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt:
         write!(f, " {:>6} {:>6}|", number(frame.mae.mean, 2), number(frame.nmi.mean, 3))?;
         write_quality(f, foreground)?;
         writeln!(f)?;
+    }
+    if let Some(FlickerReport { model, baselines, volumes }) = &report.flicker {
+        let percent = |summary: &Summary| number(summary.mean.map(|mean| 100.0 * mean), 2);
+        let Baselines { copy, invert, histogram, lut, retrieval } = baselines;
+        write!(f, "flicker of {} {}, % of the range: ", volumes.len(), plural(volumes.len(), "volume"))?;
+        write!(f, "model {}, copy {}, invert {}", percent(model), percent(copy), percent(invert))?;
+        let (histogram, lut, retrieval) = (percent(histogram), percent(lut), percent(retrieval));
+        writeln!(f, ", histogram {histogram}, lut {lut}, retrieval {retrieval}")?;
     }
     let FittedOn { histogram, lut, retrieval } = &report.fitted_on;
     if histogram == lut && lut == retrieval {
@@ -201,4 +216,8 @@ fn mean_sd(summary: &Summary, decimals: usize) -> String {
 
 fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }

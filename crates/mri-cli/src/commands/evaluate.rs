@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use mri_data::image::Image;
+use mri_data::scratch::default_folder;
 use mri_eval::report::Report;
 
 use crate::dataset::{Dataset, with_phantom};
 use crate::device::DeviceChoice;
-use crate::evaluation::{TrainingData, evaluate_cases};
 use crate::exit::SomeFailed;
-use crate::pairs::{read_images, read_pairs};
+use crate::pairs::Pairs;
 use crate::run_folder::RunFolder;
 use crate::stdout::outln;
+use crate::training_data::{TrainingData, Unpaired};
 use crate::translator::Translator;
-use crate::{evaluation_page, whole_file};
+use crate::{evaluation, evaluation_page, whole_file};
 
 /// Measure a model on true pairs, beside copying, inverting, histogram matching and two oracles
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,8 @@ pub struct Args {
     /// Run folder or model file
     #[arg(long, value_name = "RUN|FILE")]
     model: PathBuf,
-    /// True pairs: a CSV with one column a domain (t1,t2) and perhaps `subject`; paths relative to it
+    /// True pairs of images, or of volumes on one grid: a CSV with one column a domain (t1,t2) and perhaps `subject`;
+    /// paths relative to it
     #[arg(long, value_name = "CSV")]
     pairs: PathBuf,
     /// Pairs of the training part, to fit the baselines on [default: what the run was trained on, else the other
@@ -35,6 +36,9 @@ pub struct Args {
     /// Write evaluation.html, the table with pictures, into this folder
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Folder for temporary files [default: TMPDIR, else the system's]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     /// auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -52,15 +56,11 @@ pub fn run(args: Args) -> Result<()> {
     }
     let translator = Translator::load(&args.model, &args.device.open()?)?;
     let domains = translator.domains();
-    let pairs = read_pairs(&args.pairs, domains)?;
+    let pairs = Pairs::list(&args.pairs, domains)?;
     let training = training_data(&args, &translator)?;
     let total = pairs.len();
-    let evaluation = evaluate_cases(
-        domains,
-        |image: &Image, to: &str| translator.translate(image, to),
-        pairs,
-        training.as_ref(),
-    )?;
+    let scratch = args.scratch.clone().unwrap_or_else(default_folder);
+    let evaluation = evaluation::evaluate(&translator, &pairs, training.as_ref(), &scratch)?;
     say_what_was_fitted_on_the_cases(training.as_ref(), &evaluation.report);
 
     if let Some(file) = &args.json {
@@ -90,9 +90,9 @@ fn training_data(args: &Args, translator: &Translator) -> Result<Option<Training
     let of_run = || -> Result<TrainingData> {
         let (_, config) = RunFolder::open(&args.model)?;
         let config = with_phantom(config)?;
-        let dataset = Dataset::prepare(&config)?;
+        let dataset = Dataset::find(&config)?;
         ensure!(
-            dataset.settings.manifest_sha256 == translator.manifest_sha256(),
+            dataset.manifest.hash() == translator.manifest_sha256(),
             "the files have changed since the training"
         );
         dataset.for_baselines(&config)
@@ -108,16 +108,15 @@ fn training_data(args: &Args, translator: &Translator) -> Result<Option<Training
 
 /// Training pairs serve every baseline; the histogram match sees them as two unpaired sets.
 fn training_pairs(csv: &Path, domains: [&str; 2]) -> Result<TrainingData> {
-    let pairs = read_images(csv, &domains.map(str::to_owned)).context("--train-pairs")?;
-    let (t1, t2) = pairs.iter().cloned().unzip();
-    Ok(TrainingData { origin: format!("{} pairs of {}", pairs.len(), csv.display()), t1, t2, pairs })
+    let pairs = Pairs::list(csv, domains).context("--train-pairs")?;
+    let origin = format!("{} pairs of {}", pairs.len(), csv.display());
+    Ok(TrainingData { origin, unpaired: Unpaired::OfPairs, pairs: Some(pairs) })
 }
 
 fn say_what_was_fitted_on_the_cases(training: Option<&TrainingData>, report: &Report) {
     let Some(fitted_on) = report.directions.first().map(|report| &report.fitted_on) else { return };
-    let has_images = training.is_some_and(|data| !data.t1.is_empty() && !data.t2.is_empty());
-    let has_pairs = training.is_some_and(|data| !data.pairs.is_empty());
-    if !has_images {
+    let has_pairs = training.is_some_and(|data| data.pairs.is_some());
+    if training.is_none() {
         eprintln!("note: no training images: histogram is fitted, for each case, on {}", fitted_on.histogram);
     }
     if !has_pairs {

@@ -4,12 +4,13 @@ use crate::{
     config::{Config, DataConfig},
     dataset::{Dataset, LoaderBatches, with_phantom},
     device::DeviceChoice,
-    evaluation::evaluate_pairs,
-    pairs, plot, progress_gif, report,
+    evaluation::evaluate,
+    pairs::Pairs,
+    plot, progress_gif, report,
     run_folder::{MetricsLog, RunFolder},
     stdout::outln,
-    translator::Translator,
-    validation::{Cases, MOST_UNPAIRED, validate},
+    translator::{DataSettings, Translator},
+    validation::{Cases, validate},
     whole_file,
     witness::{Exhibit, Witness, bar, outside},
 };
@@ -19,7 +20,7 @@ use mri_cyclegan::{
     Architecture, Batches, CheckpointFolder, CycleGan, Outcome, Progress, Training, export_model, resume,
     train,
 };
-use mri_data::{image::Image, manifest::Slice, split::Split};
+use mri_data::split::Split;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
@@ -64,15 +65,18 @@ pub fn run(args: Args) -> Result<()> {
         Some(path) => reopen(path, args.epochs)?,
         None => begin(&args)?,
     };
-    let as_given = config.clone();
+    let mut as_given = config.clone();
     let config = with_phantom(config)?;
-    let dataset = Dataset::prepare(&config)?;
-    let cases = validation_cases(&config, &dataset)?;
-    check_pairs(&config)?;
+    let dataset = Dataset::find(&config)?;
+    as_given.data.normalization = Some(dataset.normalization.clone());
+    let settings = dataset.settings(&config)?;
+    let loader = dataset.loader(&config, &settings)?;
+    let cases = validation_cases(&config, &dataset, &settings)?;
+    check_pairs(&config, &settings)?;
     let checkpoints = CheckpointFolder {
         path: run.checkpoints(),
         domains: config.data.domains.clone(),
-        data: serde_json::to_value(&dataset.settings)?,
+        data: serde_json::to_value(&settings)?,
     };
 
     let architecture =
@@ -81,7 +85,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut progress = match resumption {
         Resumption::Fresh => Progress::default(),
         Resumption::FromLast => {
-            check_data_unchanged(&checkpoints, &dataset)?;
+            check_data_unchanged(&checkpoints, &settings)?;
             resume(&mut model, &checkpoints.last())?
         }
     };
@@ -89,8 +93,8 @@ pub fn run(args: Args) -> Result<()> {
     run.make(&as_given)?;
     whole_file::write_text(&run.manifest(), &serde_json::to_string_pretty(&dataset.manifest)?)?;
 
-    let batches = LoaderBatches { loader: &dataset.loader, batch: config.train.batch, device: &device };
-    let translator = Translator::of_training(&model, &checkpoints.domains, &dataset.settings)?;
+    let batches = LoaderBatches { loader: &loader, batch: config.train.batch, device: &device };
+    let translator = Translator::of_training(&model, &checkpoints.domains, &settings)?;
     let steps = (config.train.epochs * batches.steps_per_epoch()) as u64;
     announce(&run, &config, &dataset, steps, &device);
     let stop = stop_on_interrupt()?;
@@ -171,11 +175,15 @@ fn forget_other_data(data: &mut DataConfig, settings: &[String]) {
 }
 
 /// Reads all pairs that will be needed at the end, so that hours of training do not end in a misspelt path.
-fn check_pairs(config: &Config) -> Result<()> {
+fn check_pairs(config: &Config, settings: &DataSettings) -> Result<()> {
     for csv in config.data.test_pairs.iter().chain(&config.data.train_pairs) {
-        pairs::read_images(csv, &config.data.domains)?;
+        Pairs::list(csv, domain_names(config))?.read_all(settings, |_, _| Ok(()))?;
     }
     Ok(())
+}
+
+fn domain_names(config: &Config) -> [&str; 2] {
+    config.data.domains.each_ref().map(String::as_str)
 }
 
 fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resumption)> {
@@ -189,10 +197,10 @@ fn reopen(path: &Path, epochs: Option<usize>) -> Result<(RunFolder, Config, Resu
     Ok((run, config, resumption))
 }
 
-fn check_data_unchanged(checkpoints: &CheckpointFolder, dataset: &Dataset) -> Result<()> {
+fn check_data_unchanged(checkpoints: &CheckpointFolder, settings: &DataSettings) -> Result<()> {
     let found = mri_cyclegan::read_metadata(&checkpoints.last())?.data;
     // Through text, as the checkpoint's went: a number may change its last bit on that way.
-    let expected = serde_json::to_value(&dataset.settings)?.to_string();
+    let expected = serde_json::to_value(settings)?.to_string();
     let expected: serde_json::Value = serde_json::from_str(&expected)?;
     if found != expected {
         bail!(
@@ -203,20 +211,13 @@ fn check_data_unchanged(checkpoints: &CheckpointFolder, dataset: &Dataset) -> Re
     Ok(())
 }
 
-/// Pairs where the configuration names them, else held-out images, else training images.
-fn validation_cases(config: &Config, dataset: &Dataset) -> Result<Cases> {
+/// Pairs where the configuration names them, else held-out slices, else training slices.
+fn validation_cases(config: &Config, dataset: &Dataset, settings: &DataSettings) -> Result<Cases> {
     if let Some(csv) = &config.data.validation_pairs {
-        return Ok(Cases::Paired(pairs::read_images(csv, &config.data.domains)?));
+        return Cases::paired(&Pairs::list(csv, domain_names(config))?, settings);
     }
     let held_out = dataset.held_out.iter().all(|slices| !slices.is_empty());
-    let [a, b] = if held_out { &dataset.held_out } else { &dataset.train };
-    Ok(Cases::Unpaired([read_evenly(a)?, read_evenly(b)?]))
-}
-
-/// At most [`MOST_UNPAIRED`] of `slices`, evenly.
-fn read_evenly(slices: &[Slice]) -> Result<Vec<Image>> {
-    let step = slices.len().div_ceil(MOST_UNPAIRED).max(1);
-    slices.iter().step_by(step).map(|slice| Ok(slice.source.read()?)).collect()
+    Cases::unpaired(if held_out { &dataset.held_out } else { &dataset.train }, settings)
 }
 
 /// Half of the rows from A to B, half back.
@@ -227,14 +228,14 @@ fn exhibits(config: &Config, cases: &Cases) -> Vec<Exhibit> {
     let mut exhibits = Vec::new();
     for from in 0..2 {
         match cases {
-            Cases::Paired(pairs) => exhibits.extend(spread(pairs.len()).map(|i| {
-                let (a, b) = &pairs[i];
-                let (image, target) = if from == 0 { (a, b) } else { (b, a) };
-                Exhibit { from, image: image.clone(), target: Some(target.clone()) }
-            })),
-            Cases::Unpaired(images) => exhibits.extend(spread(images[from].len()).map(|i| Exhibit {
+            Cases::Paired(pairs) => exhibits.extend(spread(pairs.len()).map(|i| Exhibit {
                 from,
-                image: images[from][i].clone(),
+                slice: pairs[i][from].clone(),
+                target: Some(pairs[i][1 - from].clone()),
+            })),
+            Cases::Unpaired(slices) => exhibits.extend(spread(slices[from].len()).map(|i| Exhibit {
+                from,
+                slice: slices[from][i].clone(),
                 target: None,
             })),
         }
@@ -288,7 +289,8 @@ fn finish(
     if let Some(csv) = &config.data.test_pairs {
         let translator = Translator::load(&run.model(), device)?;
         let training = dataset.for_baselines(config)?;
-        let report = evaluate_pairs(&translator, csv, Some(&training))?;
+        let pairs = Pairs::list(csv, domain_names(config))?;
+        let report = evaluate(&translator, &pairs, Some(&training), &config.data.scratch())?.report;
         whole_file::write_text(&run.evaluation(), &serde_json::to_string_pretty(&report)?)?;
         outln!("{}", report.table())?;
     }

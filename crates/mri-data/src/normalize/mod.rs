@@ -68,6 +68,13 @@ fn default_nyul_low() -> f64 {
     1.0
 }
 
+impl Normalization {
+    /// [`Self::Percentile`] with its usual bounds: what suits volumes, whose units differ from scanner to scanner.
+    pub fn percentile() -> Self {
+        Self::Percentile { low: default_low(), high: default_high() }
+    }
+}
+
 impl Default for Normalization {
     fn default() -> Self {
         Self::Range { min: None, max: None }
@@ -88,6 +95,14 @@ pub struct Normalizer {
     standard: Vec<f32>,
 }
 
+/// What a [`Normalization`] notes of one training image or volume.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Landmarks {
+    /// None for a volume.
+    depth: Option<BitDepth>,
+    row: Vec<f64>,
+}
+
 impl Normalization {
     /// Fits on the training images of one domain, one at a time. Images of mixed depths are taken at the largest.
     ///
@@ -99,28 +114,12 @@ impl Normalization {
         I: IntoIterator,
         I::Item: Borrow<Image>,
     {
-        self.check()?;
-        let mut rows: Vec<(BitDepth, Vec<f64>)> = Vec::new();
-        for (index, image) in images.into_iter().enumerate() {
-            let image = image.borrow();
-            let row = self
-                .landmarks(image.pixels.view())
-                .map_err(|problem| DataError::image(format!("training image {}", index + 1), problem))?;
-            rows.push((image.depth, row));
-        }
-        let depth = rows
-            .iter()
-            .map(|row| row.0)
-            .max()
-            .ok_or_else(|| meaningless("no training images to fit it on"))?;
-        let rows: Vec<Vec<f64>> = rows
-            .into_iter()
-            .map(|(of_row, row)| {
-                let ratio = f64::from(depth.max_value() / of_row.max_value());
-                row.into_iter().map(|value| value * ratio).collect()
-            })
-            .collect();
-        self.fitted(&rows, Some(depth))
+        let of_image = |(index, image): (usize, I::Item)| {
+            self.landmarks_of(image.borrow())
+                .map_err(|problem| DataError::image(format!("training image {}", index + 1), problem))
+        };
+        let landmarks = images.into_iter().enumerate().map(of_image).collect::<Result<Vec<_>, _>>()?;
+        self.fit_landmarks(&landmarks)
     }
 
     /// Fits on the voxels of the training volumes of one domain, one volume at a time. Voxels that are not finite are
@@ -133,18 +132,54 @@ impl Normalization {
     where
         I: IntoIterator<Item = Result<Array3<f32>, DataError>>,
     {
+        let of_volume = |(index, voxels): (usize, Result<Array3<f32>, DataError>)| {
+            self.landmarks_of_volume(voxels?.view())
+                .map_err(|problem| DataError::image(format!("training volume {}", index + 1), problem))
+        };
+        let landmarks = volumes.into_iter().enumerate().map(of_volume).collect::<Result<Vec<_>, _>>()?;
+        self.fit_landmarks(&landmarks)
+    }
+
+    /// The few numbers of a training image that [`Self::fit_landmarks`] wants.
+    ///
+    /// # Errors
+    /// [`ImageError::Constant`], [`ImageError::NotFinite`] or [`ImageError::NoPixels`].
+    pub fn landmarks_of(&self, image: &Image) -> Result<Landmarks, ImageError> {
+        Ok(Landmarks { depth: Some(image.depth), row: self.landmarks(image.pixels.view())? })
+    }
+
+    /// The same of a training volume. Voxels that are not finite are passed over.
+    ///
+    /// # Errors
+    /// [`ImageError::Constant`], or [`ImageError::NoPixels`] where no voxel is finite.
+    pub fn landmarks_of_volume(&self, voxels: ArrayView3<'_, f32>) -> Result<Landmarks, ImageError> {
+        Ok(Landmarks { depth: None, row: self.landmarks(finite_voxels(voxels).view())? })
+    }
+
+    /// Fits on what was noted of the training images, or of the training volumes, of one domain. Images of mixed depths
+    /// are taken at the largest.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] for none, for images and volumes together, or for settings without meaning.
+    pub fn fit_landmarks(&self, landmarks: &[Landmarks]) -> Result<Normalizer, DataError> {
         self.check()?;
-        let mut rows = Vec::new();
-        for (index, voxels) in volumes.into_iter().enumerate() {
-            let row = self
-                .landmarks(finite_voxels(voxels?.view()).view())
-                .map_err(|problem| DataError::image(format!("training volume {}", index + 1), problem))?;
-            rows.push(row);
+        let depth = landmarks
+            .iter()
+            .map(|of_one| of_one.depth)
+            .max()
+            .ok_or_else(|| meaningless("no training images to fit it on"))?;
+        if landmarks.iter().any(|of_one| of_one.depth.is_some() != depth.is_some()) {
+            return Err(meaningless("images and volumes cannot be fitted together"));
         }
-        if rows.is_empty() {
-            return Err(meaningless("no training volumes to fit it on"));
-        }
-        self.fitted(&rows, None)
+        let full = |depth: Option<BitDepth>| depth.map_or(1.0, BitDepth::max_value);
+        let rows: Vec<Vec<f64>> = landmarks
+            .iter()
+            .map(|of_one| {
+                let ratio = f64::from(full(depth) / full(of_one.depth));
+                of_one.row.iter().map(|value| value * ratio).collect()
+            })
+            .collect();
+        self.fitted(&rows, depth)
     }
 
     fn fitted(&self, rows: &[Vec<f64>], depth: Option<BitDepth>) -> Result<Normalizer, DataError> {

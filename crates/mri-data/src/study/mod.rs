@@ -3,6 +3,7 @@
 //! Listing reads names, and of DICOM files the headers; nothing else is decoded. Hidden files are passed over, links are
 //! followed, and the order is that of [`natural_order`].
 
+mod domains;
 mod pending;
 mod volume_ref;
 
@@ -13,6 +14,7 @@ use crate::dicom;
 use crate::image::has_image_extension;
 use crate::source::{ImageRef, files_in, list_images, natural_order};
 
+pub use domains::list_domains;
 pub use volume_ref::{Header, VolumeRef};
 
 /// One thing to translate or to learn from.
@@ -25,6 +27,22 @@ pub enum Study {
 }
 
 impl Study {
+    /// The image, where it is one.
+    pub fn image(&self) -> Option<&ImageRef> {
+        match self {
+            Self::Image(image) => Some(image),
+            Self::Volume(_) => None,
+        }
+    }
+
+    /// The volume, where it is one.
+    pub fn volume(&self) -> Option<&VolumeRef> {
+        match self {
+            Self::Image(_) => None,
+            Self::Volume(volume) => Some(volume),
+        }
+    }
+
     /// The path inside the place that was listed: relative, without `..`. Of a DICOM series it is its folder, and where
     /// a folder has several series a number in it.
     pub fn relative(&self) -> &Path {
