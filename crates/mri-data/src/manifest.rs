@@ -293,11 +293,11 @@ fn look_at_volume(
     let slices = volume.slices(axis);
     let finite = || slices.iter().copied().filter(|value| value.is_finite());
     let not_finite = slices.len() - finite().count();
-    let (air, least) = match percentiles(finite(), &[0.0, 99.8, 100.0]).as_slice() {
-        &[min, _, max] if min == max => {
+    let (air, least) = match *percentiles(finite(), &[0.0, 99.8, 100.0]).as_slice() {
+        [min, _, max] if min == max => {
             return Err(DataError::image(source.display(), ImageError::Constant { value: min as f32 }));
         }
-        &[min, high, max] => (min as f32, min + 0.1 * (if high > min { high } else { max } - min)),
+        [min, high, max] => (min as f32, min + 0.1 * (if high > min { high } else { max } - min)),
         _ => {
             let (height, width) = (slices.dim().1, slices.dim().2);
             return Err(DataError::image(source.display(), ImageError::NoPixels { height, width }));

@@ -66,7 +66,11 @@ fn errors_within_a_slice_that_leave_its_brightness_are_no_flicker() {
     let truth = head(40);
     let mut output = truth.clone();
     output.iter_mut().zip(0..).for_each(|(value, n)| *value += 0.1 * noise(n));
-    assert!(of(&output, &truth) < 0.01, "an SD of 0.1 over some 300 pixels of a slice: {}", of(&output, &truth));
+    assert!(
+        of(&output, &truth) < 0.01,
+        "an SD of 0.1 over some 300 pixels of a slice: {}",
+        of(&output, &truth)
+    );
 }
 
 #[test]
@@ -121,8 +125,12 @@ impl Cases for Volumes {
 
 #[test]
 fn a_report_on_volumes_has_their_flicker() {
-    let direction =
-        Direction { from: "t1".into(), to: "t2".into(), source_range: Range::UNIT, target_range: Range::UNIT };
+    let direction = Direction {
+        from: "t1".into(),
+        to: "t2".into(),
+        source_range: Range::UNIT,
+        target_range: Range::UNIT,
+    };
     let cases = Volumes::new(0.05);
     let report = evaluate_cases(&direction, &cases, &TrainingFit::default()).unwrap();
     let found = report.flicker.clone().unwrap();
@@ -137,9 +145,15 @@ fn a_report_on_volumes_has_their_flicker() {
     let report = Report { directions: vec![report], failed: vec![] };
     let table = report.table();
     let percent = 50.0 * a.model.unwrap();
-    assert!(table.contains(&format!("flicker of 2 volumes, % of the range: model {percent:.2}, copy ")), "{table}");
+    assert!(
+        table.contains(&format!("flicker of 2 volumes, % of the range: model {percent:.2}, copy ")),
+        "{table}"
+    );
     let json = serde_json::to_value(&report).unwrap();
     let flicker = &json["t1_to_t2"]["flicker"];
-    assert!(flicker["model"]["mean"].is_f64() && flicker["baselines"]["retrieval"]["sd"].is_f64(), "{flicker}");
+    assert!(
+        flicker["model"]["mean"].is_f64() && flicker["baselines"]["retrieval"]["sd"].is_f64(),
+        "{flicker}"
+    );
     assert_eq!(flicker["volumes"][1]["name"], "b");
 }
