@@ -26,10 +26,12 @@ mod progress_gif;
 mod public_set;
 mod report;
 mod run_folder;
+mod slice_passes;
 mod stdout;
 mod training_data;
 mod translator;
 mod validation;
+mod volume_passes;
 mod whole_file;
 mod witness;
 

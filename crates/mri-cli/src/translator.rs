@@ -1,17 +1,21 @@
 //! A trained model, applied to images.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use mri_cyclegan::{CycleGan, Translators, load_translators};
 use mri_data::{
-    geometry::{Canvas, Fit},
+    geometry::Canvas,
     image::{BitDepth, Image},
     normalize::Normalizer,
-    volume::SliceAxis,
+    volume::{SliceAxis, Volume},
 };
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, stack};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+pub use crate::slice_passes::AIR;
+use crate::slice_passes::Passes;
+use crate::volume_passes::{Maps, replace_voxels};
 
 /// What a model file says of the images that it was trained on: [`mri_cyclegan::Metadata::data`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ impl DataSettings {
         #[allow(clippy::unwrap_used)]
         let normalizer = range.fit([image]).unwrap();
         Self {
-            canvas: Canvas { height_px: 32, width_px: 32, fit: Fit::Contain },
+            canvas: Canvas { height_px: 32, width_px: 32, fit: mri_data::geometry::Fit::Contain },
             normalizers: [normalizer.clone(), normalizer],
             manifest_sha256: String::new(),
             slice_axis: SliceAxis::default(),
@@ -46,9 +50,6 @@ impl DataSettings {
         }
     }
 }
-
-/// Air, in network units.
-pub const AIR: f32 = -1.;
 
 /// Two generators with everything needed to go from file values to file values.
 pub struct Translator {
@@ -63,8 +64,14 @@ impl Translator {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let file = model_file(path)?;
         let (translators, metadata) = load_translators(&file, device)?;
-        let settings = serde_json::from_value(metadata.data)
+        let settings: DataSettings = serde_json::from_value(metadata.data)
             .with_context(|| format!("{}: no image settings of this program", file.display()))?;
+        let (channels, neighbours) = (metadata.generator.in_channels, settings.neighbours);
+        ensure!(
+            channels == 2 * neighbours + 1,
+            "{}: networks of {channels} channels do not fit slices with {neighbours} neighbours on each side",
+            file.display()
+        );
         Ok(Self { translators, domains: metadata.domains, settings, device: device.clone() })
     }
 
@@ -138,18 +145,13 @@ impl Translator {
     /// # Shapes
     /// (2 * neighbours + 1, rows, columns), both.
     pub fn translate_channels(&self, unit: ArrayView3<'_, f32>, to: usize) -> Result<Array3<f32>> {
-        let (channels, height, width) = unit.dim();
-        let mut canvas = self.settings.canvas;
-        if canvas.fit == Fit::Pad {
-            canvas.height_px = canvas.height_px.max(height);
-            canvas.width_px = canvas.width_px.max(width);
-        }
-        let placement = canvas.place((height, width));
-        let mut input = Array3::from_elem((channels, canvas.height_px, canvas.width_px), AIR);
-        for (mut on_canvas, channel) in input.outer_iter_mut().zip(unit.outer_iter()) {
-            on_canvas.assign(&placement.forward(&channel.to_owned(), AIR));
-        }
-        let output = self.run_network(input, to)?;
+        let (_, height, width) = unit.dim();
+        let placement = self.passes(1).place((height, width));
+        let placed: Vec<_> =
+            unit.outer_iter().map(|channel| placement.forward(&channel.to_owned(), AIR)).collect();
+        let views: Vec<_> = placed.iter().map(|channel| channel.view()).collect();
+        let output = self.run_network(stack(Axis(0), &views)?.insert_axis(Axis(0)), to)?;
+        let output = output.index_axis_move(Axis(0), 0);
         let mut translated = Array3::from_elem(unit.dim(), AIR);
         for (mut channel, on_canvas) in translated.outer_iter_mut().zip(output.outer_iter()) {
             channel.assign(&placement.inverse(&on_canvas.to_owned(), AIR));
@@ -157,15 +159,57 @@ impl Translator {
         Ok(translated)
     }
 
-    /// One pass of the network, on channels as it sees them.
-    fn run_network(&self, input: Array3<f32>, to: usize) -> Result<Array3<f32>> {
-        let size = input.dim();
-        let (channels, height, width) = size;
-        let x =
-            Tensor::from_vec(input.into_raw_vec_and_offset().0, (1, channels, height, width), &self.device)?;
-        let y = if to == 1 { self.translators.a_to_b(&x)? } else { self.translators.b_to_a(&x)? };
-        Ok(Array3::from_shape_vec(size, y.flatten_all()?.to_vec1()?)?)
+    /// The synthetic volume of domain `to` on the grid of `volume`, which is of the other domain. Its voxels are replaced
+    /// in place: the memory of one volume and of a batch of slices. `done` is told the slices that are.
+    pub fn translate_volume<H>(
+        &self,
+        mut volume: Volume<H>,
+        to: usize,
+        settings: VolumePass,
+        done: impl FnMut(usize),
+    ) -> Result<Translated<H>> {
+        let [source, target] = [1 - to, to].map(|domain| &self.settings.normalizers[domain]);
+        let maps =
+            Maps { source: source.map_for_volume(volume.voxels.view())?, target: target.typical().clone() };
+        let middle = |output: Array4<f32>| output.index_axis_move(Axis(1), self.settings.neighbours);
+        let network = |input| Ok(middle(self.run_network(input, to)?));
+        let VolumePass { axis, batch } = settings;
+        let not_finite = replace_voxels(&mut volume, axis, &maps, &self.passes(batch), network, done)?;
+        Ok(Translated { volume, maps, not_finite })
     }
+
+    fn passes(&self, batch: usize) -> Passes {
+        Passes { canvas: self.settings.canvas, neighbours: self.settings.neighbours, batch }
+    }
+
+    /// One pass of the network, on slices as it sees them.
+    ///
+    /// # Shapes
+    /// (N, C, H, W) to the same.
+    fn run_network(&self, input: Array4<f32>, to: usize) -> Result<Array4<f32>> {
+        let dims = input.dim();
+        let (values, _) = input.into_raw_vec_and_offset();
+        let x = Tensor::from_vec(values, dims, &self.device)?;
+        let y = if to == 1 { self.translators.a_to_b(&x)? } else { self.translators.b_to_a(&x)? };
+        Ok(Array4::from_shape_vec(dims, y.flatten_all()?.to_vec1()?)?)
+    }
+}
+
+/// How a volume is cut and passed through the network.
+#[derive(Debug, Clone, Copy)]
+pub struct VolumePass {
+    pub axis: SliceAxis,
+    /// Slices in one pass, at least 1.
+    pub batch: usize,
+}
+
+/// A synthetic volume, and how it was made.
+#[derive(Debug)]
+pub struct Translated<H> {
+    pub volume: Volume<H>,
+    pub maps: Maps,
+    /// Voxels of the source that were NaN or infinite, and stood for air.
+    pub not_finite: usize,
 }
 
 /// The model file of a run folder, or the file itself.

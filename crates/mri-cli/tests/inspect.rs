@@ -99,7 +99,8 @@ fn one_image_that_cannot_be_read_is_a_failure() {
     let volume = folder.path().join("brain.nii.gz");
     std::fs::write(&volume, "x").unwrap();
     let refused = inspect(&volume, &[]);
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("not supported yet"));
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("brain.nii.gz"));
 }
 
 fn checkpoint(folder: &Path) -> PathBuf {

@@ -235,7 +235,8 @@ fn an_output_that_cannot_be_written_is_named() {
     translate(&folder, "slice.png", "slice.png/sub/out.png", &[]).failed_naming(&["slice.png/sub"]);
     translate(&folder, "empty", "out", &[]).failed_naming(&["empty", "no such file or folder"]);
     fs::create_dir(folder.path().join("empty")).unwrap();
-    translate(&folder, "empty", "out", &[]).failed_naming(&["empty", "no PNG, JPEG or TIFF image"]);
+    translate(&folder, "empty", "out", &[])
+        .failed_naming(&["empty", "no image (PNG, JPEG, TIFF) and no volume"]);
 }
 
 /// A model file with one change to the JSON of its metadata.

@@ -167,6 +167,30 @@ pub enum DataError {
         /// What is wrong with it.
         problem: DicomError,
     },
+    /// A data set that does not follow the Brain Imaging Data Structure, or has nothing that is wanted.
+    #[error("{}: {reason}", path.display())]
+    Bids {
+        /// The folder or its description.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A DICOM study of which it is not clear what series is meant.
+    #[error(
+        "{place}: {} of the series of this study {}; name one by its UID or description: {series}",
+        if *found == 0 { "none".into() } else { found.to_string() },
+        if *asked { "are what was asked for" } else { "could be meant" }
+    )]
+    SeriesChoice {
+        /// Where the first of them lies.
+        place: String,
+        /// How many fit.
+        found: usize,
+        /// Whether one was asked for.
+        asked: bool,
+        /// All series of the study: their descriptions, UIDs and numbers of slices.
+        series: String,
+    },
     /// A zip archive that is damaged or that could do harm.
     #[error("{}: {reason}", path.display())]
     Archive {

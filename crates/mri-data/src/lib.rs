@@ -2,6 +2,7 @@
 
 pub mod atomic_file;
 pub mod augment;
+pub mod bids;
 pub mod describe;
 pub mod dicom;
 mod error;

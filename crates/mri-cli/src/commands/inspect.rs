@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
+use mri_data::study::{Study, Survey, survey};
 use serde::Serialize;
 
 use crate::stdout::outln;
@@ -11,14 +12,17 @@ mod checkpoint;
 mod images;
 mod montage;
 mod run;
+mod volumes;
 
-/// Say what PATH is: an image, a folder or zip of slices, a checkpoint, a run folder
+/// Say what PATH is: an image, a folder or zip of slices, a volume, a series, a checkpoint, a run folder
 ///
 /// Of slices it tells how many there are in each domain, their sizes, bit depths and intensities, which are near-blank
-/// or cannot be read, and which look like pairs (the same slice of the same head in two domains).
+/// or cannot be read, and which look like pairs (the same slice of the same head in two domains). Of volumes (NIfTI,
+/// DICOM) it tells grid, orientation and intensities, what a series says of its contrast, and missing or doubled slices;
+/// no names, IDs or dates.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Image, folder, zip archive, checkpoint (.safetensors) or run folder
+    /// Image, volume, folder, zip archive, checkpoint (.safetensors) or run folder
     path: PathBuf,
     /// Print JSON in place of words
     #[arg(long)]
@@ -36,7 +40,7 @@ enum Kind {
     Images,
     Checkpoint,
     Run,
-    Volume,
+    Volumes(Survey),
 }
 
 pub fn run(args: Args) -> anyhow::Result<()> {
@@ -62,28 +66,27 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         Kind::Checkpoint => say(&checkpoint::look(path)?, checkpoint::words, args.json),
         Kind::Run => say(&run::look(path)?, run::words, args.json),
-        Kind::Volume => bail!("{}: volumes and series (NIfTI, DICOM) are not supported yet", path.display()),
+        Kind::Volumes(survey) => {
+            let found = volumes::look(path, survey)?;
+            say(&found, volumes::words, args.json)?;
+            found.complete()
+        }
     }
 }
 
 fn kind(path: &Path) -> anyhow::Result<Kind> {
     let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let ends_with = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    Ok(
-        if metadata.is_dir() && (path.join("config.toml").exists() || path.join("model.safetensors").exists())
-        {
-            Kind::Run
-        } else if metadata.is_dir() {
-            Kind::Images
-        } else if ends_with(&[".safetensors"]) {
-            Kind::Checkpoint
-        } else if ends_with(&[".nii", ".nii.gz", ".hdr", ".dcm", ".ima"]) {
-            Kind::Volume
-        } else {
-            Kind::Images
-        },
-    )
+    if metadata.is_dir() && (path.join("config.toml").exists() || path.join("model.safetensors").exists()) {
+        return Ok(Kind::Run);
+    }
+    if name.ends_with(".safetensors") {
+        return Ok(Kind::Checkpoint);
+    }
+    let found = survey(path)?;
+    let is_image = |study: &Study| matches!(study, Study::Image(_));
+    let images_alone = found.unreadable.is_empty() && found.studies.iter().all(is_image);
+    Ok(if images_alone { Kind::Images } else { Kind::Volumes(found) })
 }
 
 fn say<T: Serialize>(found: &T, words: fn(&T) -> String, json: bool) -> anyhow::Result<()> {

@@ -1,18 +1,34 @@
-//! `mri-cli translate`: synthetic images of the other contrast, from one slice or a folder of them.
+//! `mri-cli translate`: synthetic images of the other contrast, from slices, volumes, series, and folders of them.
 
-use crate::{device::DeviceChoice, exit::SomeFailed, translator::Translator};
-use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
-use mri_data::{
-    image::{write_image, write_new_image},
-    source::{ImageRef, list_images},
-};
+mod plan;
+mod shard;
+mod sidecar;
+mod work;
+
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-/// Translate a slice, or a folder or zip archive of slices, into the other contrast
+use anyhow::{Context, Result, bail};
+use candle_core::Device;
+use indicatif::ProgressBar;
+use mri_data::atomic_file::{Existing, create_file};
+use mri_data::bids;
+use mri_data::nifti::DataType;
+use mri_data::study::Study;
+use mri_data::volume::SliceAxis;
+
+use crate::stdout::outln;
+use crate::translator::{Translator, VolumePass, model_file};
+use crate::{device::DeviceChoice, exit::SomeFailed};
+use plan::{Derivative, Plan, Target, Task};
+use shard::Shard;
+use work::{Worker, for_all, sha256_of};
+
+/// Translate slices, volumes or series into the other contrast
 ///
-/// Each output has the name, size and bit depth of its input. Outputs are synthetic: for research only, not for
-/// diagnosis.
+/// PATH is an image (PNG, JPEG, TIFF), a NIfTI volume, a DICOM file, a folder of these (searched through; a DICOM series in
+/// it counts as one), a BIDS data set, or a zip archive of images. Each output has the name, size or grid, and format of its
+/// input. Outputs are synthetic: for research only, not for diagnosis.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Run folder or model file
@@ -21,77 +37,246 @@ pub struct Args {
     /// Domain to translate to, such as t2; the inputs are of the other one
     #[arg(long, value_name = "DOMAIN")]
     to: String,
-    /// Image (PNG, JPEG, TIFF), folder or zip archive
+    /// Image, volume, series, folder, BIDS data set or zip archive
     #[arg(short, long, value_name = "PATH")]
     input: PathBuf,
-    /// Image to write, or for a folder or archive the folder to write into
+    /// File to write, or the folder to write into; a single DICOM series becomes this folder
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// Replace files that exist
-    #[arg(long)]
+    #[arg(long, conflicts_with = "skip_existing")]
     overwrite: bool,
+    /// Pass over inputs whose outputs exist
+    #[arg(long)]
+    skip_existing: bool,
+    /// Only list what would be done; of volumes the headers alone are read
+    #[arg(long)]
+    dry_run: bool,
+    /// Format of the volumes to write
+    #[arg(long, value_enum, default_value_t)]
+    format: VolumeFormat,
+    /// Type of the voxels in NIfTI files, such as float32 (the default) or int16, which gets a slope and clips nothing
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<DataType>,
+    /// Direction of the slices of volumes, in place of the model's
+    #[arg(long, value_parser = slice_axis, value_name = "axial|coronal|sagittal")]
+    axis: Option<SliceAxis>,
+    /// The series that is meant, where a DICOM study has several: its UID, description or a part of the description
+    #[arg(long, value_name = "UID|TEXT")]
+    series: Vec<String>,
+    /// Studies done at once
+    #[arg(long, value_name = "N", default_value = "1")]
+    jobs: NonZeroUsize,
+    /// Slices of a volume in one pass of the network
+    #[arg(long, value_name = "N", default_value = "4")]
+    batch: NonZeroUsize,
+    /// Do only the i-th of n parts of the work: every n-th study
+    #[arg(long, value_name = "i/n")]
+    shard: Option<Shard>,
+}
+
+/// The format of a volume to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum VolumeFormat {
+    /// That of the input
+    #[default]
+    Same,
+    Nifti,
+    Dicom,
+}
+
+fn slice_axis(name: &str) -> Result<SliceAxis, String> {
+    match name {
+        "axial" => Ok(SliceAxis::Axial),
+        "coronal" => Ok(SliceAxis::Coronal),
+        "sagittal" => Ok(SliceAxis::Sagittal),
+        _ => Err("use axial, coronal or sagittal".into()),
+    }
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let images = list_images(&args.input)?;
-    let outputs = output_paths(&args, &images);
-    check_outputs(&args, &outputs)?;
-    let translator = Translator::load(&args.model, &args.device.open()?)?;
-    translator.domain(&args.to)?;
-
-    let total = images.len();
-    let bar = ProgressBar::new(total as u64);
-    let mut failures = Vec::new();
-    for (image, output) in images.iter().zip(&outputs) {
-        if let Err(error) = translate_one(&translator, image, output, &args) {
-            failures.push(error);
+    let device = if args.dry_run { Device::Cpu } else { args.device.open()? };
+    let translator = Translator::load(&args.model, &device)?;
+    let to = translator.domain(&args.to)?;
+    let Plan { mut items, derivative } = Plan::make(&args, &translator)?;
+    check_inputs_stay(&args, &items)?;
+    if let Some(shard) = args.shard {
+        items = shard.of(items);
+    }
+    let total = items.len();
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Ok(task) => tasks.push(task),
+            Err(error) => failures.push(error),
         }
-        bar.inc(1);
     }
-    bar.finish_and_clear();
+    let (skipped, tasks) = if args.skip_existing { without_existing(tasks) } else { (Vec::new(), tasks) };
+    check_outputs(&args, &tasks)?;
+    if let Some(derivative) = &derivative {
+        check_derivative(derivative, &args)?;
+    }
+    let axis = args.axis.unwrap_or(translator.settings().slice_axis);
+    if args.dry_run {
+        return dry_run(&tasks, &skipped, failures, axis);
+    }
+    if let Some(derivative) = &derivative {
+        describe(derivative)?;
+    }
 
+    let has_volumes = tasks.iter().any(|task| matches!(task.study, Study::Volume(_)));
+    let worker = Worker {
+        translator: &translator,
+        to,
+        model_sha256: &if has_volumes { sha256_of(&model_file(&args.model)?)? } else { String::new() },
+        pass: VolumePass { axis, batch: args.batch.get() },
+        datatype: args.dtype.unwrap_or_default(),
+        existing: existing(&args),
+    };
+    let slices: Vec<u64> = tasks.iter().map(|task| task.slices(axis).unwrap_or(1)).collect();
+    let bar = ProgressBar::new(slices.iter().sum());
+    let tasks_and_slices: Vec<_> = tasks.iter().zip(slices).collect();
+    failures.extend(for_all(&tasks_and_slices, args.jobs.get(), |(task, expected)| {
+        let mut seen = 0;
+        let made = worker.make(task, |slices| {
+            seen += slices as u64;
+            bar.inc(slices as u64);
+        });
+        bar.inc(expected.saturating_sub(seen));
+        made
+    }));
+    bar.finish_and_clear();
+    report(&args, total, &tasks, skipped.len(), failures)
+}
+
+fn existing(args: &Args) -> Existing {
+    if args.overwrite { Existing::Replace } else { Existing::Refuse }
+}
+
+/// Says on stderr what was done; an error where something was not.
+fn report(
+    args: &Args,
+    total: usize,
+    tasks: &[Task],
+    skipped: usize,
+    mut failures: Vec<anyhow::Error>,
+) -> Result<()> {
     let failed = failures.len();
+    let images_alone = tasks.iter().all(|task| matches!(task.study, Study::Image(_)));
+    let things = |number: usize| match (images_alone, number) {
+        (true, 1) => "image",
+        (true, _) => "images",
+        (false, 1) => "study",
+        (false, _) => "studies",
+    };
     if failed == total
-        && let Some(first) = failures.pop()
+        && let Some(last) = failures.pop()
     {
-        let of_many = format!("none of {total} images could be translated; the last");
-        return Err(if total == 1 { first } else { first.context(of_many) });
+        let of_many = format!("none of {total} {} could be translated; the last", things(total));
+        return Err(if total == 1 { last } else { last.context(of_many) });
     }
+    if skipped > 0 {
+        eprintln!("{skipped} {} passed over: their outputs exist", things(skipped));
+    }
+    let done = total - failed - skipped;
     eprintln!(
-        "{} synthetic {} written to {}: for research only, not for diagnosis",
-        total - failed,
-        if total - failed == 1 { "image" } else { "images" },
+        "{done} synthetic {} written to {}: for research only, not for diagnosis",
+        things(done),
         args.output.display()
     );
-    if failed > 0 {
-        failures.iter().for_each(|error| eprintln!("failed: {error:#}"));
-        return Err(SomeFailed { failed, total }.into());
+    list_failures(&failures, total)
+}
+
+fn list_failures(failures: &[anyhow::Error], total: usize) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    failures.iter().for_each(|error| eprintln!("failed: {error:#}"));
+    Err(SomeFailed { failed: failures.len(), total }.into())
+}
+
+/// Lists on stdout what would be done: action, source, output and remark, with tabs between them.
+fn dry_run(
+    tasks: &[Task],
+    skipped: &[Task],
+    mut failures: Vec<anyhow::Error>,
+    axis: SliceAxis,
+) -> Result<()> {
+    let total = tasks.len() + skipped.len() + failures.len();
+    for task in tasks {
+        let remark = || Ok(format!("{}, {} slices", task.remark()?, task.slices(axis)?));
+        match (&task.study, remark()) {
+            (_, Err(error)) => failures.push(error),
+            (study, Ok(remark)) => {
+                let remark = if matches!(study, Study::Image(_)) { "image".into() } else { remark };
+                outln!("translate\t{}\t{}\t{remark}", study.display(), task.target.path().display())?;
+            }
+        }
+    }
+    for task in skipped {
+        outln!("skip\t{}\t{}\texists", task.study.display(), task.target.path().display())?;
+    }
+    match failures.pop() {
+        Some(only) if total == 1 => Err(only),
+        Some(last) => {
+            failures.push(last);
+            list_failures(&failures, total)
+        }
+        None => Ok(()),
+    }
+}
+
+/// An output must never be put in the place of an input.
+fn check_inputs_stay(args: &Args, items: &[Result<Task>]) -> Result<()> {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    let same = |a: &Path, b: &Path| canonical(a).is_some_and(|a| Some(a) == canonical(b));
+    let tasks = || items.iter().flatten();
+    let is_input = |path: &Path| same(&args.input, path);
+    if is_input(&args.output) || tasks().any(|task| task.target.paths().into_iter().any(is_input)) {
+        bail!("{}: input and output are the same", args.input.display());
+    }
+    // A series takes the whole of its folder.
+    for folder in tasks().filter_map(|task| match &task.target {
+        Target::Dicom(folder) => canonical(folder),
+        _ => None,
+    }) {
+        let lies_inside = |path: &PathBuf| canonical(path).is_some_and(|path| path.starts_with(&folder));
+        let source_files = |task: &Task| match &task.study {
+            Study::Volume(volume) => volume.paths(),
+            Study::Image(_) => Vec::new(),
+        };
+        if tasks().any(|task| source_files(task).iter().any(lies_inside)) {
+            bail!("{}: input and output are the same", folder.display());
+        }
     }
     Ok(())
 }
 
-/// One file goes to the output itself, or into it where that is a folder; many go into it by their relative names.
-fn output_paths(args: &Args, images: &[ImageRef]) -> Vec<PathBuf> {
-    if args.input.is_file() && images.len() == 1 && !args.output.is_dir() && args.output.extension().is_some()
-    {
-        return vec![args.output.clone()];
+/// Those whose outputs exist, and the others.
+fn without_existing(tasks: Vec<Task>) -> (Vec<Task>, Vec<Task>) {
+    tasks.into_iter().partition(|task| task.target.paths().into_iter().all(is_occupied))
+}
+
+/// An empty folder is free for a series.
+fn is_occupied(path: &Path) -> bool {
+    match path.read_dir() {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.symlink_metadata().is_ok(),
     }
-    images.iter().map(|image| args.output.join(image.relative())).collect()
 }
 
 /// Says before the work what would stop it.
-fn check_outputs(args: &Args, outputs: &[PathBuf]) -> Result<()> {
-    let same = |a: &Path, b: &Path| a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b));
-    if same(&args.input, &args.output) || outputs.iter().any(|path| same(&args.input, path)) {
-        bail!("{}: input and output are the same", args.input.display());
+fn check_outputs(args: &Args, tasks: &[Task]) -> Result<()> {
+    let is_output = |path: &Path| tasks.iter().any(|task| task.target.path() == path);
+    if args.output.is_file() && !(tasks.len() == 1 && is_output(&args.output)) && !tasks.is_empty() {
+        let (output, count) = (args.output.display(), tasks.len());
+        bail!("{output}: a file, where a folder for {count} outputs is needed");
     }
-    if args.output.is_file() && outputs != [args.output.as_path()] {
-        bail!("{}: a file, where a folder for {} images is needed", args.output.display(), outputs.len());
-    }
-    let existing: Vec<_> = outputs.iter().filter(|path| path.exists()).collect();
+    let existing: Vec<_> =
+        tasks.iter().flat_map(|task| task.target.paths()).filter(|path| is_occupied(path)).collect();
     match existing.first() {
         Some(first) if !args.overwrite => {
             let others = match existing.len() {
@@ -104,12 +289,24 @@ fn check_outputs(args: &Args, outputs: &[PathBuf]) -> Result<()> {
     }
 }
 
-fn translate_one(translator: &Translator, image: &ImageRef, output: &Path, args: &Args) -> Result<()> {
-    let translated = translator.translate(&image.read()?, &args.to).with_context(|| image.display())?;
-    if let Some(folder) = output.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+/// A data set of somebody else is not written into.
+fn check_derivative(derivative: &Derivative, args: &Args) -> Result<()> {
+    let path = derivative.root.join(bids::DESCRIPTION_FILE);
+    if path.exists() && !bids::is_own_derivative(&derivative.root)? {
+        bail!("{}: the data set in {} is of another program", path.display(), args.output.display());
     }
-    let write = if args.overwrite { write_image } else { write_new_image };
-    Ok(write(output, &translated)?)
+    Ok(())
+}
+
+/// Writes the description of a derivative, which processes that share the work may do at once.
+fn describe(derivative: &Derivative) -> Result<()> {
+    let Derivative { root, source } = derivative;
+    let description = bids::derivative_description(env!("CARGO_PKG_VERSION"), root, source);
+    std::fs::create_dir_all(root).with_context(|| format!("cannot make the folder {}", root.display()))?;
+    let path = root.join(bids::DESCRIPTION_FILE);
+    let text = format!("{}\n", serde_json::to_string_pretty(&description)?);
+    match create_file(&path, text.as_bytes()) {
+        Err(mri_data::DataError::Exists { .. }) => Ok(()),
+        written => Ok(written?),
+    }
 }

@@ -11,6 +11,7 @@
 //! [`Volume`]: crate::volume::Volume
 
 mod codec;
+mod contrast;
 mod error;
 mod file;
 mod fragments;
@@ -26,8 +27,10 @@ mod uid;
 mod value;
 mod write;
 
+pub use contrast::Contrast;
 pub use error::{DicomError, Field, PositionLps};
 pub use header::DicomSeries;
 pub use read::{read_frames, read_series};
+pub(crate) use series::may_be_dicom;
 pub use series::{Listing, SeriesRef, list_series, survey};
 pub use write::{Derivation, write_series};

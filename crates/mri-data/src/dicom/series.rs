@@ -7,6 +7,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+use super::contrast::Contrast;
 use super::error::{DicomError, Field, PositionLps};
 use super::file::{DicomFile, begins_as_dicom};
 use super::frame::{Frame, frames};
@@ -26,6 +27,8 @@ pub struct SeriesRef {
     description: String,
     number: Option<i64>,
     modality: String,
+    study_uid: String,
+    contrast: Contrast,
     relative: PathBuf,
     name: String,
     size_px: [usize; 2],
@@ -52,6 +55,16 @@ impl SeriesRef {
     /// `Modality`: `MR`, `CT`, ...
     pub fn modality(&self) -> &str {
         &self.modality
+    }
+
+    /// `StudyInstanceUID`, by which series of one examination belong together; empty where the file has none. Not for logs.
+    pub(crate) fn study_uid(&self) -> &str {
+        &self.study_uid
+    }
+
+    /// What the first header tells of the contrast.
+    pub fn contrast(&self) -> Contrast {
+        self.contrast
     }
 
     /// The folder of its files inside the place that was listed: relative, without `..`; empty for the place itself or a
@@ -155,7 +168,7 @@ pub fn survey(path: &Path) -> Result<Listing, DataError> {
 }
 
 /// By its name or its first bytes.
-fn may_be_dicom(path: &Path) -> bool {
+pub(crate) fn may_be_dicom(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if matches!(extension.as_str(), "dcm" | "dicom" | "dic" | "ima" | "dc3") {
         return true;
@@ -177,6 +190,8 @@ struct Instance {
     description: String,
     number: Option<i64>,
     modality: String,
+    study_uid: String,
+    contrast: Contrast,
     format: PixelFormat,
     frames: Vec<Frame>,
 }
@@ -207,6 +222,8 @@ impl Instance {
             description: text(tags::SERIES_DESCRIPTION),
             number: header.whole(tags::SERIES_NUMBER).unwrap_or_default(),
             modality: text(tags::MODALITY),
+            study_uid: text(tags::STUDY_INSTANCE_UID),
+            contrast: Contrast::of(header),
             frames: frames(header, 0, format.frames)?,
             format,
         })
@@ -254,9 +271,21 @@ fn gathered(root: &Path, instances: Vec<Instance>) -> SeriesRef {
     });
     let first = instances.into_iter().next();
     let size_px = first.as_ref().map_or([0, 0], |one| [one.format.rows, one.format.columns]);
-    let (uid, description, number, modality) =
-        first.map(|one| (one.series_uid, one.description, one.number, one.modality)).unwrap_or_default();
-    SeriesRef { uid, description, number, modality, relative: folder, name, size_px, files, stack }
+    let Some(first) = first else { unreachable!("a series has files") };
+    let Instance { series_uid: uid, description, number, modality, study_uid, contrast, .. } = first;
+    SeriesRef {
+        uid,
+        description,
+        number,
+        modality,
+        study_uid,
+        contrast,
+        relative: folder,
+        name,
+        size_px,
+        files,
+        stack,
+    }
 }
 
 fn arrange(instances: &[Instance]) -> Result<Stack, DicomError> {

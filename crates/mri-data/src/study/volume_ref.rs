@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::pending::nifti::{NiftiHeader, read_nifti};
 use crate::DataError;
 use crate::dicom::{DicomSeries, SeriesRef, read_series};
 use crate::manifest::hexadecimal;
+use crate::nifti::{NiftiHeader, files_of, read_nifti, read_nifti_header};
 use crate::volume::Volume;
 
 /// A volume that can be read: a NIfTI file or pair of files, or a DICOM series. Cloning is cheap.
@@ -38,7 +38,7 @@ pub enum Header {
 }
 
 impl VolumeRef {
-    pub(super) fn nifti(root: &Path, relative: &Path) -> Self {
+    pub(crate) fn nifti(root: &Path, relative: &Path) -> Self {
         Self { root: root.to_owned(), relative: relative.to_owned(), files: Files::Nifti }
     }
 
@@ -83,7 +83,7 @@ impl VolumeRef {
     pub fn display(&self) -> String {
         match &self.files {
             Files::Nifti => self.root.join(&self.relative).display().to_string(),
-            Files::Dicom(series) => self.root.join(series.relative()).display().to_string(),
+            Files::Dicom(series) => series.display(),
         }
     }
 
@@ -139,23 +139,22 @@ impl VolumeRef {
         Ok(hexadecimal(&digest.finalize()))
     }
 
+    /// The header of a NIfTI file, without its voxels; none for a DICOM series, whose headers were read when it was listed.
+    ///
+    /// # Errors
+    /// Those of [`read_nifti_header`].
+    pub fn nifti_header(&self) -> Result<Option<NiftiHeader>, DataError> {
+        match &self.files {
+            Files::Nifti => read_nifti_header(&self.root.join(&self.relative)).map(Some),
+            Files::Dicom(_) => Ok(None),
+        }
+    }
+
     /// The files that it is made of.
     pub fn paths(&self) -> Vec<PathBuf> {
         match &self.files {
+            Files::Nifti => files_of(&self.root.join(&self.relative)),
             Files::Dicom(series) => series.files().to_vec(),
-            Files::Nifti => {
-                let header = self.root.join(&self.relative);
-                let name = header.to_string_lossy().into_owned();
-                let lower = name.to_ascii_lowercase();
-                let Some(stem) = [".hdr.gz", ".hdr"].iter().find_map(|end| {
-                    lower.ends_with(end).then(|| name.get(..name.len() - end.len()).unwrap_or_default())
-                }) else {
-                    return vec![header];
-                };
-                let images = [".img", ".img.gz", ".IMG"].map(|end| PathBuf::from(format!("{stem}{end}")));
-                let image = images.into_iter().find(|path| path.is_file());
-                std::iter::once(header).chain(image).collect()
-            }
         }
     }
 }

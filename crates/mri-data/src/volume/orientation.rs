@@ -35,18 +35,7 @@ const PERMUTATIONS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0
 impl Orientation {
     /// How slices along `axis` lie in a volume with this affine.
     pub fn of(affine: &Affine, axis: SliceAxis) -> Self {
-        let sizes = affine.voxel_mm();
-        // Of the unit vector along a storage axis, the part to the right, the front or the head.
-        let cosine = |toward: usize, storage: usize| affine.linear[toward][storage] / sizes[storage];
-        let closeness =
-            |order: &[usize; 3]| (0..3).map(|toward| cosine(toward, order[toward]).abs()).sum::<f64>();
-        let mut nearest = PERMUTATIONS[0];
-        for order in PERMUTATIONS {
-            // A tie, as at exactly 45 degrees, goes to the earlier order, not to the rounding.
-            if closeness(&order) > closeness(&nearest) + 1e-9 {
-                nearest = order;
-            }
-        }
+        let nearest = nearest_axes(affine);
         let (right, front, head) = (0, 1, 2);
         // (slices, rows, columns), and whether each runs to the right, front or head.
         let directions = match axis {
@@ -57,7 +46,7 @@ impl Orientation {
         Self {
             axes: directions.map(|(toward, _)| nearest[toward]),
             reversed: directions
-                .map(|(toward, positive)| (cosine(toward, nearest[toward]) > 0.0) != positive),
+                .map(|(toward, positive)| (cosine(affine, toward, nearest[toward]) > 0.0) != positive),
         }
     }
 
@@ -80,7 +69,37 @@ impl Orientation {
         view
     }
 
+    /// Where the storage axes run to, each by its nearest direction: `RAS` for a file whose first axis runs to the right,
+    /// the second to the front (anterior) and the third to the head (superior).
+    pub fn code(affine: &Affine) -> String {
+        let mut code = ['?'; 3];
+        for (toward, storage) in nearest_axes(affine).into_iter().enumerate() {
+            let [positive, negative] = [['R', 'L'], ['A', 'P'], ['S', 'I']][toward];
+            code[storage] = if cosine(affine, toward, storage) > 0.0 { positive } else { negative };
+        }
+        code.into_iter().collect()
+    }
+
     fn reversed_axes(&self) -> impl Iterator<Item = Axis> {
         (0..3).filter(|&axis| self.reversed[axis]).map(Axis)
     }
+}
+
+/// Of the unit vector along a storage axis, the part to the right (0), the front (1) or the head (2).
+fn cosine(affine: &Affine, toward: usize, storage: usize) -> f64 {
+    affine.linear[toward][storage] / affine.voxel_mm()[storage]
+}
+
+/// The storage axes that are nearest to right, front and head.
+fn nearest_axes(affine: &Affine) -> [usize; 3] {
+    let closeness =
+        |order: &[usize; 3]| (0..3).map(|toward| cosine(affine, toward, order[toward]).abs()).sum::<f64>();
+    let mut nearest = PERMUTATIONS[0];
+    for order in PERMUTATIONS {
+        // A tie, as at exactly 45 degrees, goes to the earlier order, not to the rounding.
+        if closeness(&order) > closeness(&nearest) + 1e-9 {
+            nearest = order;
+        }
+    }
+    nearest
 }
