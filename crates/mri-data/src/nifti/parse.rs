@@ -169,7 +169,7 @@ fn extensions(
                 source.skip(length, VOX_OFFSET.name)?;
                 return Ok(Vec::new());
             }
-            if length > MAX_EXTENSION_BYTES {
+            if length > MAX_EXTENSION_BYTES || offset > source.at_most() {
                 let reason = format!("{offset}, which leaves {length} bytes for extensions");
                 return Err(NiftiError::field(VOX_OFFSET.name, reason).into());
             }

@@ -96,9 +96,6 @@ fn voxels(source: &mut Source, header: &NiftiHeader, datatype: DataType) -> Resu
         return Err(too_large(source.at_most(), bytes).into());
     }
     let mut voxels = Vec::new();
-    voxels
-        .try_reserve_exact(count)
-        .map_err(|error| NiftiError::field("dim", format!("{count} voxels: {error}")))?;
     let mut part = vec![0; bytes.min(PART_BYTES) as usize];
     let mut left = bytes;
     while left > 0 {
@@ -106,6 +103,14 @@ fn voxels(source: &mut Source, header: &NiftiHeader, datatype: DataType) -> Resu
         let buffer = part.get_mut(..wanted).unwrap_or_default();
         if source.read(buffer)? < wanted {
             return Err(too_large(source.position(), bytes).into());
+        }
+        let more = wanted / datatype.bytes();
+        if voxels.capacity() - voxels.len() < more {
+            let plausible = (source.plausibly() / datatype.bytes() as u64) as usize;
+            let wanted = more.max(voxels.len()).max(plausible).min(count - voxels.len());
+            voxels
+                .try_reserve_exact(wanted)
+                .map_err(|error| NiftiError::field("dim", format!("{count} voxels: {error}")))?;
         }
         samples::append(&mut voxels, buffer, datatype, header.byte_order, header.scaling);
         left -= wanted as u64;

@@ -11,6 +11,8 @@ use super::read::Failure;
 
 /// Deflate cannot exceed 1 to 1032.
 const MAX_INFLATION: u64 = 1032;
+/// Head scans with air around inflate by 2 to 8, f64 ones and masks by more.
+const PLAUSIBLE_INFLATION: u64 = 16;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Compressed data that go on behind the voxels are read to the end, for its checksum, if it is not farther than this:
 /// 1 MiB.
@@ -21,6 +23,8 @@ pub(super) struct Source {
     path: PathBuf,
     reader: Box<dyn Read>,
     compressed: bool,
+    /// Length of the file.
+    length: u64,
     /// Bytes that it has, or can inflate to.
     at_most: u64,
     position: u64,
@@ -49,16 +53,28 @@ impl Source {
                 return Err(NiftiError::Gzip { reason }.into());
             }
             let reader = Box::new(BufReader::new(whole));
-            return Ok(Self { path: path.to_owned(), reader, compressed, at_most: length, position: 0 });
+            return Ok(Self {
+                path: path.to_owned(),
+                reader,
+                compressed,
+                length,
+                at_most: length,
+                position: 0,
+            });
         }
         let reader = Box::new(MultiGzDecoder::new(whole));
         let at_most = length.saturating_mul(MAX_INFLATION);
-        Ok(Self { path: path.to_owned(), reader, compressed, at_most, position: 0 })
+        Ok(Self { path: path.to_owned(), reader, compressed, length, at_most, position: 0 })
     }
 
     /// Bytes that the file has, or can inflate to.
     pub(super) fn at_most(&self) -> u64 {
         self.at_most
+    }
+
+    /// Bytes that the file may well have: those that it has, or as many as images inflate to that are not nearly blank.
+    pub(super) fn plausibly(&self) -> u64 {
+        if self.compressed { self.length.saturating_mul(PLAUSIBLE_INFLATION) } else { self.length }
     }
 
     /// Bytes read so far.
