@@ -2,6 +2,7 @@
 
 use crate::{Adam, Error, ImagePool, LossConfig, Result, TrainConfig, random};
 use candle_core::{DType, Device, Tensor};
+use mri_kernels::Backward;
 use mri_unet::{Generator, GeneratorConfig, Mode, Parameters, PatchGan, PatchGanConfig};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,9 @@ pub(crate) const GENERATOR_BA: &str = "generator_ba";
 const DISCRIMINATOR_A: &str = "discriminator_a";
 const DISCRIMINATOR_B: &str = "discriminator_b";
 
+/// Weights of the generators for each pixel of a batch from which on translation and identity share a pass.
+const WEIGHTS_A_PIXEL: usize = 400;
+
 /// A CycleGAN in training (Zhu et al. 2017).
 pub struct CycleGan {
     pub(crate) architecture: Architecture,
@@ -95,6 +99,7 @@ pub struct CycleGan {
     frozen_a: PatchGan,
     frozen_b: PatchGan,
 
+    backward: Backward,
     pub(crate) generator_adam: Adam,
     pub(crate) discriminator_adam: Adam,
     pub(crate) pool_a: ImagePool,
@@ -130,6 +135,7 @@ impl CycleGan {
             frozen_a: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_A))?,
             frozen_b: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_B))?,
             generator_adam: adam(&generators)?,
+            backward: Backward::default(),
             discriminator_adam: adam(&discriminators)?,
             average: (train.ema > 0.).then(|| duplicate(&generators)).transpose()?,
             pool_a: ImagePool::new(train.pool),
@@ -180,8 +186,10 @@ impl CycleGan {
             |pass: u64| Mode::Train { dropout_key: random::key(self.seed, "dropout", step * 8 + pass) };
         let noisy = |x: &Tensor, pass| self.with_noise(x, cycle_noise, step * 2 + pass);
 
-        let fake_b = self.generator_ab.forward(a, train(0))?;
-        let fake_a = self.generator_ba.forward(b, train(1))?;
+        let (fake_b, same_b) =
+            self.translation_and_identity(&self.generator_ab, a, b, [train(0), train(5)])?;
+        let (fake_a, same_a) =
+            self.translation_and_identity(&self.generator_ba, b, a, [train(1), train(4)])?;
         let cycled_a = self.generator_ba.forward(&noisy(&fake_b, 0)?, train(2))?;
         let cycled_b = self.generator_ab.forward(&noisy(&fake_a, 1)?, train(3))?;
 
@@ -192,9 +200,8 @@ impl CycleGan {
         let mut total = (((&adversarial_ab + &adversarial_ba)? * adversarial_weight)?
             + ((&cycle_a + &cycle_b)? * cycle)?)?;
         let mut identities = None;
-        if identity > 0. {
-            let identity_a = mri_kernels::l1(&self.generator_ba.forward(a, train(4))?, a)?;
-            let identity_b = mri_kernels::l1(&self.generator_ab.forward(b, train(5))?, b)?;
+        if let (Some(same_a), Some(same_b)) = (same_a, same_b) {
+            let (identity_a, identity_b) = (mri_kernels::l1(&same_a, a)?, mri_kernels::l1(&same_b, b)?);
             total = (total + ((&identity_a + &identity_b)? * identity)?)?;
             identities = Some((identity_a, identity_b));
         }
@@ -207,7 +214,9 @@ impl CycleGan {
             Some((a, b)) => (Some(read("identity_a", a)?), Some(read("identity_b", b)?)),
             None => (None, None),
         };
-        self.generator_adam.step(&mri_kernels::backward(&total)?, lr)?;
+        let gradients = self.backward.run(&total)?;
+        self.generator_adam.step(&gradients, lr)?;
+        self.backward.reuse(gradients)?;
 
         let past_a =
             self.pool_a.exchange(&fake_a.detach(), &mut random::stream(self.seed, "pool-a", step))?;
@@ -226,7 +235,9 @@ impl CycleGan {
             discriminator_b: read("discriminator_b", &discriminator_b)?,
         };
         let total = (discriminator_a + discriminator_b)?;
-        self.discriminator_adam.step(&mri_kernels::backward(&total)?, lr)?;
+        let gradients = self.backward.run(&total)?;
+        self.discriminator_adam.step(&gradients, lr)?;
+        self.backward.reuse(gradients)?;
 
         if let Some(average) = &self.average {
             let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));
@@ -234,6 +245,28 @@ impl CycleGan {
         }
         self.steps = step;
         Ok(losses)
+    }
+
+    /// What `generator` makes of `image` and, where its loss counts, of `target`, an image of the domain that it translates
+    /// to. No layer mixes the images of a batch, so both can share a pass.
+    fn translation_and_identity(
+        &self,
+        generator: &Generator,
+        image: &Tensor,
+        target: &Tensor,
+        modes: [Mode; 2],
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        if self.loss.identity == 0. {
+            return Ok((generator.forward(image, modes[0])?, None));
+        }
+        // A shared pass reads the weights once, but its maps are twice as large, which may cost more.
+        let pixels = image.dim(0)? * image.dim(2)? * image.dim(3)?;
+        if self.generators.element_count() < WEIGHTS_A_PIXEL * pixels {
+            return Ok((generator.forward(image, modes[0])?, Some(generator.forward(target, modes[1])?)));
+        }
+        let n = image.dim(0)?;
+        let both = generator.forward(&Tensor::cat(&[image, target], 0)?, modes[0])?;
+        Ok((both.narrow(0, 0, n)?, Some(both.narrow(0, n, target.dim(0)?)?)))
     }
 
     /// (loss(real) + loss(fake)) / 2 in one pass over both: no layer mixes the images of a batch.

@@ -177,18 +177,6 @@ fn a_stop_within_an_epoch_resumes_exactly() {
 }
 
 #[test]
-fn the_number_of_threads_changes_no_byte() {
-    let trained = |threads: usize| {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(new_model(), Progress::default(), 1, NEVER, folder.path()));
-        bytes(folder.path(), "last.safetensors")
-    };
-    let one = trained(1);
-    assert!(one == trained(2) && one == trained(3));
-}
-
-#[test]
 fn the_model_file_translates_as_the_model_does() {
     let path = tempfile::tempdir().unwrap();
     run(new_model(), Progress::default(), 1, NEVER, path.path());

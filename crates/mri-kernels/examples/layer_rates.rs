@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use mri_kernels::{conv_transpose2d, conv2d};
-use rayon::prelude::*;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -87,7 +86,7 @@ fn best<R>(mut f: impl FnMut() -> R) -> f64 {
 /// GFLOP/s of independent 512³ products on all threads.
 fn gemm_rate() -> f64 {
     const N: usize = 512;
-    let threads = rayon::current_num_threads();
+    let threads = candle_core::utils::get_num_threads();
     let a = vec![0.5f32; N * N];
     let mut c = vec![vec![0f32; N * N]; threads];
     let product = |c: &mut Vec<f32>| {
@@ -119,7 +118,7 @@ fn gemm_rate() -> f64 {
             }
         }
     };
-    let seconds = best(|| c.par_iter_mut().for_each(product));
+    let seconds = best(|| std::thread::scope(|s| c.iter_mut().for_each(|c| drop(s.spawn(|| product(c))))));
     (16 * N * N * N * threads) as f64 / seconds / 1e9
 }
 
@@ -140,8 +139,8 @@ fn measure(layer: Layer) -> Result<[f64; 4]> {
     let gflop = (2 * cin * cout * k * k * positions) as f64 / 1e9;
     let forward = best(|| run(&constant_x, &frozen).unwrap());
     let (for_input, for_weight) = (run(&x, &frozen)?, run(&constant_x, &weight)?);
-    let input = best(|| mri_kernels::backward(&for_input).unwrap());
-    let weight = best(|| mri_kernels::backward(&for_weight).unwrap());
+    let input = best(|| mri_kernels::Backward::default().run(&for_input).unwrap());
+    let weight = best(|| mri_kernels::Backward::default().run(&for_weight).unwrap());
     Ok([gflop, forward, input, weight])
 }
 

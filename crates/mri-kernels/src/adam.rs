@@ -1,10 +1,8 @@
 //! One step of Adam for one tensor, in one pass over its memory.
 
-use std::cell::RefCell;
+use candle_core::{Result, Tensor, Var, bail};
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
-
-use crate::floats::{has_kernel, with_floats};
+use crate::floats::{has_kernel, with_floats, with_floats_mut};
 use crate::parallel::{CHUNK, Shared, for_each_task};
 use crate::vectorized::vectorized;
 
@@ -104,25 +102,4 @@ fn update(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], adam: &Adam) {
             },
         );
     });
-}
-
-/// Calls `f` with the elements of a contiguous tensor, to be changed in place.
-fn with_floats_mut<F: FnOnce(&mut [f32]) -> Result<()>>(tensor: &Tensor, f: F) -> Result<()> {
-    /// Candle hands out mutable storage to in-place operations only, so the closure becomes one.
-    struct Once<F>(RefCell<Option<F>>);
-
-    impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Once<F> {
-        fn name(&self) -> &'static str {
-            "in-place"
-        }
-
-        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-            match (storage, layout.contiguous_offsets(), self.0.take()) {
-                (CpuStorage::F32(data), Some((start, end)), Some(f)) => f(&mut data[start..end]),
-                _ => bail!("mri-kernels: expected a contiguous f32 tensor"),
-            }
-        }
-    }
-
-    tensor.inplace_op1(&Once(RefCell::new(Some(f))))
 }

@@ -20,7 +20,7 @@ mod tanh;
 mod vectorized;
 
 pub use adam::{Adam, adam_update};
-pub use backward::backward;
+pub use backward::Backward;
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
 pub use dropout::dropout;

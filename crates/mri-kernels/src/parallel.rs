@@ -1,25 +1,45 @@
-//! Work sharing: a fixed list of tasks run by one rayon pool, and scratch memory that each thread keeps.
+//! Work sharing: a fixed list of tasks run by Candle's thread pool, and scratch memory that each thread keeps.
 //!
 //! What a task computes depends on its number only, never on the thread that runs it or on how many there are;
 //! tasks never start tasks. Both together make every result the same, bit for bit, for any number of threads.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use crate::vectorized::vectorized;
-use rayon::prelude::*;
 
 /// Elements of an elementwise task: 64 KiB.
 pub(crate) const CHUNK: usize = 16 * 1024;
 
-/// Runs `task(0)..task(count)`, each once, on the current rayon pool.
+/// Runs `task(0)..task(count)`, each once, on Candle's thread pool (as many as
+/// `RAYON_NUM_THREADS` says, by default one a core).
 pub(crate) fn for_each_task(count: usize, task: impl Fn(usize) + Sync + Send) {
     if count == 1 {
         task(0);
     } else {
-        (0..count).into_par_iter().with_max_len(1).for_each(task);
+        candle_core::utils::barrier_pool().execute_chunked(count, |tasks| tasks.for_each(&task));
     }
 }
+
+/// `len` zeros. Fresh memory costs most when it is first touched, which is shared out here.
+pub(crate) fn zeros(len: usize) -> Vec<f32> {
+    let mut zeros = Vec::with_capacity(len);
+    let fresh: &mut [MaybeUninit<f32>] = &mut zeros.spare_capacity_mut()[..len];
+    let start = Shared { start: fresh.as_mut_ptr().cast::<f32>(), len, borrowed: PhantomData };
+    for_each_task(len.div_ceil(ZEROED), |task| {
+        let first = task * ZEROED;
+        let count = ZEROED.min(len - first);
+        // SAFETY: tasks write places of their own, within the capacity; all bits zero is 0.0.
+        unsafe { start.pointer(first, first + count - 1).write_bytes(0, count) };
+    });
+    // SAFETY: the tasks have written all of it.
+    unsafe { zeros.set_len(len) };
+    zeros
+}
+
+/// Elements that one task sets to zero: 512 KiB.
+const ZEROED: usize = 128 * 1024;
 
 thread_local! {
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };

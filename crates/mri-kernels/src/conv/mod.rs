@@ -11,6 +11,7 @@ mod input_grad;
 mod lanes;
 mod mirror;
 mod op;
+mod rows;
 mod small;
 mod weight_grad;
 mod winograd;
@@ -29,6 +30,8 @@ pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f3
     } else if mirror::applies(g) {
         let mirrored = mirror::kernel(weight, g.co, g.ci, g.taps());
         input_grad::input_grad(&mirror::geometry(g), x, &mirrored, bias, y);
+    } else if small::applies(g) && g.n * g.pixels() <= 8 {
+        small::forward(g, x, weight, bias, y);
     } else {
         forward::forward(g, x, weight, bias, y);
     }
@@ -61,6 +64,8 @@ pub(crate) fn weight_grad(g: &Geometry, x: &[f32], dy: &[f32], destination: Dest
             Destination::Replace => dw.copy_from_slice(&found),
             Destination::Add => dw.iter_mut().zip(found).for_each(|(d, f)| *d += f),
         }
+    } else if small::applies(g) {
+        small::weight_grad(g, x, dy, destination, dw);
     } else {
         weight_grad::weight_grad(g, x, dy, destination, dw);
     }
@@ -70,6 +75,8 @@ pub(crate) fn weight_grad(g: &Geometry, x: &[f32], dy: &[f32], destination: Dest
 const TILE_FLOATS: usize = 256 * 1024;
 /// Pixels of a column tile where the channels are many.
 const TILE_PIXELS: usize = 256;
+/// Up to this many output pixels of an image, the passes of a weight wait to be one batch.
+const SMALL_PIXELS: usize = 64;
 /// Up to this many output pixels in the batch, the whole batch is one product.
 const BATCHED_PIXELS: usize = 256;
 

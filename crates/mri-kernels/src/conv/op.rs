@@ -2,12 +2,14 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::{Geometry, bias_grad, forward, input_grad, weight_grad};
+use super::{Geometry, SMALL_PIXELS, bias_grad, forward, input_grad, weight_grad};
 use crate::backward::weight_gradient;
 use crate::floats::{slice, tensor, with_floats};
+use crate::matmul::Destination;
+use crate::parallel::zeros;
 
 /// Which way a [`Convolution`] runs through its geometry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Sense {
     /// From the geometry's input to its output.
     Plain,
@@ -15,6 +17,7 @@ pub(crate) enum Sense {
     Transposed,
 }
 
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Convolution {
     pub(crate) geometry: Geometry,
     pub(crate) sense: Sense,
@@ -43,7 +46,7 @@ impl Convolution {
 
     fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
         let dims = self.output_dims();
-        let mut y = vec![0.; dims.iter().product()];
+        let mut y = zeros(dims.iter().product());
         match self.sense {
             Sense::Plain => forward(&self.geometry, x, weight, bias, &mut y),
             Sense::Transposed => input_grad(&self.geometry, x, weight, bias, &mut y),
@@ -52,30 +55,49 @@ impl Convolution {
     }
 
     fn grads(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let g = &self.geometry;
-        with_floats(dy, |dy| {
-            let dx = x.track_op().then(|| {
-                let mut dx = vec![0.; x.elem_count()];
+        let dx = x.track_op().then(|| {
+            let mut dx = zeros(x.elem_count());
+            with_floats(dy, |dy| {
                 with_floats(weight, |weight| {
                     match self.sense {
-                        Sense::Plain => input_grad(g, dy, weight, None, &mut dx),
-                        Sense::Transposed => forward(g, dy, weight, None, &mut dx),
-                    }
-                    Ok(())
-                })?;
-                tensor(dx, x.shape())
-            });
-            let dw = weight_gradient(weight, |destination, dw| {
-                with_floats(x, |x| {
-                    match self.sense {
-                        Sense::Plain => weight_grad(g, x, dy, destination, dw),
-                        Sense::Transposed => weight_grad(g, dy, x, destination, dw),
+                        Sense::Plain => input_grad(&self.geometry, dy, weight, None, &mut dx),
+                        Sense::Transposed => forward(&self.geometry, dy, weight, None, &mut dx),
                     }
                     Ok(())
                 })
             })?;
-            Ok((dx.transpose()?, dw))
+            tensor(dx, x.shape())
+        });
+        Ok((dx.transpose()?, weight_gradient(weight, *self, x, dy)?))
+    }
+
+    /// The gradient of the weight, in place of or added to what `dw` holds.
+    pub(crate) fn weight_grad(
+        &self,
+        x: &Tensor,
+        dy: &Tensor,
+        destination: Destination,
+        dw: &mut [f32],
+    ) -> Result<()> {
+        with_floats(x, |x| {
+            with_floats(dy, |dy| {
+                match self.sense {
+                    Sense::Plain => weight_grad(&self.geometry, x, dy, destination, dw),
+                    Sense::Transposed => weight_grad(&self.geometry, dy, x, destination, dw),
+                }
+                Ok(())
+            })
         })
+    }
+
+    /// Whether the weight's gradient takes longer to write than to compute.
+    pub(crate) fn maps_are_small(&self) -> bool {
+        self.geometry.pixels() <= SMALL_PIXELS
+    }
+
+    /// The same for a batch of `n`.
+    pub(crate) fn of_images(&self, n: usize) -> Self {
+        Self { geometry: Geometry { n, ..self.geometry }, sense: self.sense }
     }
 }
 
