@@ -48,14 +48,14 @@ pub(super) fn append(
     }
 }
 
-/// Writes the voxels little endian, the first axis fastest.
+/// Writes the voxels little endian, the first axis fastest. Casts to integers saturate, so that infinities and what cannot be
+/// reached become the ends.
 pub(super) fn write(
     out: &mut impl Write,
     voxels: ArrayView3<'_, f32>,
     datatype: DataType,
     scaling: Scaling,
 ) -> io::Result<()> {
-    let range = datatype.range().unwrap_or_default();
     let in_file_order = voxels.reversed_axes();
     let mut row = Vec::new();
     macro_rules! write {
@@ -68,14 +68,14 @@ pub(super) fn write(
         };
     }
     match datatype {
-        DataType::U8 => write!(value => scaling.stored(value, range) as u8),
-        DataType::I8 => write!(value => scaling.stored(value, range) as i8),
-        DataType::U16 => write!(value => scaling.stored(value, range) as u16),
-        DataType::I16 => write!(value => scaling.stored(value, range) as i16),
-        DataType::U32 => write!(value => scaling.stored(value, range) as u32),
-        DataType::I32 => write!(value => scaling.stored(value, range) as i32),
-        DataType::U64 => write!(value => scaling.stored(value, range) as u64),
-        DataType::I64 => write!(value => scaling.stored(value, range) as i64),
+        DataType::U8 => write!(value => scaling.stored(value) as u8),
+        DataType::I8 => write!(value => scaling.stored(value) as i8),
+        DataType::U16 => write!(value => scaling.stored(value) as u16),
+        DataType::I16 => write!(value => scaling.stored(value) as i16),
+        DataType::U32 => write!(value => scaling.stored(value) as u32),
+        DataType::I32 => write!(value => scaling.stored(value) as i32),
+        DataType::U64 => write!(value => scaling.stored(value) as u64),
+        DataType::I64 => write!(value => scaling.stored(value) as i64),
         DataType::F32 => write!(value => value),
         DataType::F64 => write!(value => f64::from(value)),
     }

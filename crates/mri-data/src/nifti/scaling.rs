@@ -4,6 +4,9 @@ use ndarray::ArrayView3;
 
 use super::DataType;
 
+/// From here on f32 has whole numbers only.
+const ALL_WHOLE: f32 = 8_388_608.0;
+
 /// `real = slope * stored + inter`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scaling {
@@ -29,11 +32,13 @@ impl Scaling {
     pub(super) fn to_store(voxels: ArrayView3<'_, f32>, datatype: DataType) -> Self {
         let Some((lowest, highest)) = datatype.range() else { return Self::IDENTITY };
         let (mut least, mut most, mut whole) = (f32::INFINITY, f32::NEG_INFINITY, true);
-        for &value in voxels.iter().filter(|value| value.is_finite()) {
-            least = least.min(value);
-            most = most.max(value);
-            whole &= value.fract() == 0.0;
-        }
+        voxels.for_each(|&value| {
+            if value.is_finite() {
+                least = least.min(value);
+                most = most.max(value);
+                whole &= value.abs() >= ALL_WHOLE || value == (value as i32) as f32;
+            }
+        });
         let (least, most) = (f64::from(least), f64::from(most));
         if least > most || (whole && least >= lowest && most <= highest) {
             return Self::IDENTITY;
@@ -57,10 +62,11 @@ impl Scaling {
         Self { slope: f64::from(rounded), inter }
     }
 
-    /// The stored value nearest to a real one. NaN becomes zero or, if that cannot be stored, what is nearest to it;
-    /// infinities become the ends.
-    pub(super) fn stored(&self, real: f32, (lowest, highest): (f64, f64)) -> f64 {
+    /// What is to be stored for a real value, to be cut to an integer. NaN becomes zero.
+    pub(super) fn stored(&self, real: f32) -> f64 {
         let real = if real.is_nan() { 0.0 } else { f64::from(real) };
-        ((real - self.inter) / self.slope).round().clamp(lowest, highest)
+        let exact = (real - self.inter) / self.slope;
+        // Cutting off rounds to nearest after this, and takes no call as `round` does.
+        exact + 0.5_f64.copysign(exact)
     }
 }
