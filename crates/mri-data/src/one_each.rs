@@ -50,7 +50,7 @@ mod tests {
         let (at_work, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let look = |_: &usize| {
             most.fetch_max(at_work.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            rayon::join(|| std::thread::yield_now(), || std::thread::yield_now());
+            rayon::join(std::thread::yield_now, std::thread::yield_now);
             at_work.fetch_sub(1, Ordering::SeqCst);
             Ok::<_, ()>(())
         };
