@@ -8,7 +8,10 @@ use mri_data::{
 };
 use mri_unet::{GeneratorConfig, PatchGanConfig};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Everything that decides a training.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,8 @@ pub struct DataConfig {
     pub t1: Option<PathBuf>,
     /// The same of the second.
     pub t2: Option<PathBuf>,
+    /// By domain, the series that is meant where a DICOM study has several: UIDs, descriptions, or parts of them.
+    pub series: BTreeMap<String, Vec<String>>,
     /// Pairs with known truth that choose `best`.
     pub validation_pairs: Option<PathBuf>,
     /// Pairs with known truth for the table at the end.
@@ -64,6 +69,11 @@ impl DataConfig {
         2 * self.neighbours + 1
     }
 
+    /// What tells the DICOM series of a domain.
+    pub fn series_of(&self, domain: &str) -> &[String] {
+        self.series.get(domain).map_or(&[], Vec::as_slice)
+    }
+
     /// The folder for temporary files.
     pub fn scratch(&self) -> PathBuf {
         self.scratch_path.clone().unwrap_or_else(default_folder)
@@ -79,6 +89,7 @@ impl Default for DataConfig {
             domains: ["t1".into(), "t2".into()],
             t1: None,
             t2: None,
+            series: BTreeMap::new(),
             validation_pairs: None,
             test_pairs: None,
             train_pairs: None,
@@ -204,6 +215,9 @@ impl Config {
             bail!(
                 "data.domains: two different names of letters, digits and `-` are needed, found `{a}` and `{b}`"
             );
+        }
+        if let Some(stranger) = self.data.series.keys().find(|name| !self.data.domains.contains(name)) {
+            bail!("data.series: there is no domain `{stranger}`; the domains are `{a}` and `{b}`");
         }
         if self.data.t1.is_some() != self.data.t2.is_some() {
             let missing = if self.data.t1.is_some() { b } else { a };

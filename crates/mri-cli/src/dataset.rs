@@ -17,7 +17,7 @@ use mri_data::{
     phantom::{DatasetOptions, Existing, holds_dataset, write_dataset},
     slices::{Preparation, Slices, fit_normalizer},
     split::split,
-    study::list_domains,
+    study::{Place, list_domains},
 };
 use std::path::PathBuf;
 
@@ -66,7 +66,8 @@ impl Dataset {
         let data = &config.data;
         let (t1, t2) = data.t1.as_ref().zip(data.t2.as_ref()).context("no data are named")?;
         let names = data.domains.each_ref().map(String::as_str);
-        let [studies_a, studies_b] = list_domains(names, [t1, t2])?;
+        let place = |domain, path| Place { domain, path, series: data.series_of(domain) };
+        let [studies_a, studies_b] = list_domains([place(names[0], t1), place(names[1], t2)])?;
         let domains = [
             discover_studies(names[0], &studies_a, data.slice_axis)?,
             discover_studies(names[1], &studies_b, data.slice_axis)?,

@@ -7,6 +7,7 @@ use std::path::Path;
 use mri_data::DataError;
 use mri_data::atomic_file::Existing;
 use mri_data::augment::AugmentConfig;
+use mri_data::dicom::{Derivation, DicomSeries, write_series};
 use mri_data::geometry::{Canvas, Fit};
 use mri_data::image::{BitDepth, Image, write_image};
 use mri_data::loader::UnpairedLoader;
@@ -16,7 +17,7 @@ use mri_data::nifti::{DataType, NiftiHeader, write_nifti};
 use mri_data::normalize::Normalization;
 use mri_data::slices::{Preparation, Slices, fit_normalizer, visit};
 use mri_data::split::{Amount, PerDomain, Split, split};
-use mri_data::study::{list_domains, list_studies};
+use mri_data::study::{Place, list_domains, list_studies};
 use mri_data::volume::{Affine, SliceAxis, Volume};
 use ndarray::{Array2, Array3, Axis};
 use tempfile::{TempDir, tempdir};
@@ -273,12 +274,52 @@ fn what_cannot_be_learned_from_is_named() {
 }
 
 #[test]
+fn the_series_of_a_study_are_told_apart_by_what_is_asked_for() {
+    let folder = tempdir().unwrap();
+    let header = DicomSeries::for_grid("one study");
+    for contrast in ["T1 mprage", "T2 tse"] {
+        let derivation = Derivation {
+            description: contrast.into(),
+            series_description: contrast.into(),
+            comments: String::new(),
+            software: "test".into(),
+        };
+        let affine = Affine::scaling([1.0, 1.0, 2.0]);
+        let volume = Volume { voxels: ball([8, 8, 6], 10.0), affine, header: header.clone() };
+        write_series(&folder.path().join(contrast), &volume, &derivation, Existing::Refuse).unwrap();
+    }
+    let places = |series: [&'static [String]; 2]| {
+        [("a", series[0]), ("b", series[1])].map(|(domain, series)| Place {
+            domain,
+            path: folder.path(),
+            series,
+        })
+    };
+    let asked = |text: &str| -> &'static [String] { vec![text.to_owned()].leak() };
+    let [a, b] = list_domains(places([asked("mprage"), asked("t2 tse")])).unwrap();
+    let names = [&a, &b].map(|studies| {
+        studies.iter().map(|study| study.relative().display().to_string()).collect::<Vec<_>>()
+    });
+    assert_eq!(names, [["T1 mprage"], ["T2 tse"]]);
+    assert!(matches!(
+        list_domains(places([asked("t"), asked("mprage")])),
+        Err(DataError::SeriesChoice { .. })
+    ));
+    assert!(matches!(list_domains(places([&[], &[]])), Err(DataError::SamePlace { .. })));
+    let elsewhere = Place { path: &folder.path().join("T1 mprage"), ..places([&[], &[]])[1] };
+    let unclear = list_domains([places([&[], &[]])[0], elsewhere]).unwrap_err().to_string();
+    assert!(unclear.contains("name one by its UID or description"), "{unclear}");
+}
+
+#[test]
 fn domains_in_one_place_are_told_apart_by_their_names() {
     let folder = tempdir().unwrap();
     for name in ["sub-01/anat/sub-01_T1w.nii", "sub-01/anat/sub-01_T2w.nii", "sub-02/anat/sub-02_T2w.nii"] {
         save_ball(&folder, name, [6, 6, 6], 1.0);
     }
-    let listed = |names| list_domains(names, [folder.path(), folder.path()]);
+    let listed = |names: [&str; 2]| {
+        list_domains(names.map(|domain| Place { domain, path: folder.path(), series: &[] }))
+    };
     let [t1, t2] = listed(["t1", "t2"]).unwrap();
     assert_eq!((t1.len(), t2.len()), (1, 2));
     assert!(t1[0].relative().ends_with("sub-01_T1w.nii"));

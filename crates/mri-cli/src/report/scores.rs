@@ -18,6 +18,9 @@ const COLUMNS: [(&str, &[&str], usize); 6] = [
     ("SSIM, foreground", &["foreground", "ssim"], 3),
 ];
 
+/// Heading of the column that evaluations of volumes have further.
+const FLICKER: &str = "Flicker (% of the range)";
+
 /// The baselines in the order of the table, in words.
 const BASELINES: [(&str, &str); 5] = [
     ("copy", "copy the source"),
@@ -50,14 +53,17 @@ pub(super) fn tables(run: &Path) -> anyhow::Result<String> {
 }
 
 fn table(direction: &str, scores: &Value) -> String {
-    let model = scores.get("model").map(|model| ("the model", model));
-    let baselines =
-        BASELINES.iter().filter_map(|(key, words)| Some((*words, scores.get("baselines")?.get(key)?)));
-    let rows: Vec<(&str, &Value)> = model.into_iter().chain(baselines).collect();
+    let flicker = scores.get("flicker");
+    let model = scores.get("model").map(|model| ("the model", model, at_or_null(flicker, &["model"])));
+    let baselines = BASELINES.iter().filter_map(|(key, words)| {
+        let row = scores.get("baselines")?.get(key)?;
+        Some((*words, row, at_or_null(flicker, &["baselines", key])))
+    });
+    let rows: Vec<(&str, &Value, &Value)> = model.into_iter().chain(baselines).collect();
     let cases = scores.get("cases").and_then(Value::as_array).map_or(0, Vec::len);
 
     let known =
-        |(_, keys, _): &&(&str, &[&str], usize)| rows.iter().any(|(_, row)| mean(row, keys).is_some());
+        |(_, keys, _): &&(&str, &[&str], usize)| rows.iter().any(|(_, row, _)| mean(row, keys).is_some());
     let columns: Vec<_> = COLUMNS.iter().filter(known).collect();
     let mut html = format!(
         "<table>\n<caption>{}, {cases} cases: mean ± SD</caption>\n<tr><th></th>",
@@ -66,24 +72,37 @@ fn table(direction: &str, scores: &Value) -> String {
     for (heading, ..) in &columns {
         let _ = write!(html, "<th scope=\"col\">{heading}</th>");
     }
+    if flicker.is_some() {
+        let _ = write!(html, "<th scope=\"col\">{FLICKER}</th>");
+    }
     html.push_str("</tr>\n");
-    for (place, (name, row)) in rows.iter().enumerate() {
+    for (place, (name, row, flickering)) in rows.iter().enumerate() {
         let class = if place == 0 { " class=\"model\"" } else { "" };
         let _ = write!(html, "<tr{class}><th scope=\"row\">{name}</th>");
         for (_, keys, decimals) in &columns {
-            match (mean(row, keys), sd(row, keys)) {
-                (Some(mean), Some(sd)) => {
-                    let _ = write!(html, "<td>{mean:.decimals$} <small>± {sd:.decimals$}</small></td>");
-                }
-                (Some(mean), None) => {
-                    let _ = write!(html, "<td>{mean:.decimals$}</td>");
-                }
-                _ => html.push_str("<td></td>"),
-            }
+            write_cell(&mut html, mean(row, keys), sd(row, keys), *decimals);
+        }
+        if flicker.is_some() {
+            let percent = |value: Option<f64>| value.map(|value| 100.0 * value);
+            write_cell(&mut html, percent(mean(flickering, &[])), percent(sd(flickering, &[])), 2);
         }
         html.push_str("</tr>\n");
     }
     html + "</table>\n"
+}
+
+fn write_cell(html: &mut String, mean: Option<f64>, sd: Option<f64>, decimals: usize) {
+    let _ = match (mean, sd) {
+        (Some(mean), Some(sd)) => {
+            write!(html, "<td>{mean:.decimals$} <small>± {sd:.decimals$}</small></td>")
+        }
+        (Some(mean), None) => write!(html, "<td>{mean:.decimals$}</td>"),
+        _ => write!(html, "<td></td>"),
+    };
+}
+
+fn at_or_null<'a>(flicker: Option<&'a Value>, keys: &[&str]) -> &'a Value {
+    flicker.and_then(|flicker| at(flicker, keys)).unwrap_or(&Value::Null)
 }
 
 fn at<'a>(row: &'a Value, keys: &[&str]) -> Option<&'a Value> {

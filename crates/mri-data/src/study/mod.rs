@@ -17,7 +17,7 @@ use crate::{DataError, dicom};
 
 pub use crate::dicom::Contrast;
 pub use description::{Intensity, VolumeDescription};
-pub use domains::list_domains;
+pub use domains::{Place, list_domains};
 pub use volume_ref::{Header, VolumeRef};
 
 /// One thing to translate or to learn from.
