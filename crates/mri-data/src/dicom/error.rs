@@ -32,7 +32,8 @@ pub struct PositionLps(pub [f64; 3]);
 
 impl fmt::Display for PositionLps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [x, y, z] = self.0;
+        // Without a sign on what is shown as zero.
+        let [x, y, z] = self.0.map(|mm| (mm * 100.0).round() / 100.0 + 0.0);
         write!(f, "[{x:.2}, {y:.2}, {z:.2}] mm")
     }
 }

@@ -16,7 +16,7 @@ use crate::DataError;
 
 const PREAMBLE_BYTES: usize = 128;
 /// More than any preamble and meta group take.
-const START_BYTES: usize = 1 << 16;
+const START_BYTES: usize = 1 << 14;
 /// Deflate cannot exceed 1 to 1032.
 const MAX_INFLATION: u64 = 1032;
 
@@ -27,8 +27,6 @@ pub(super) struct DicomFile {
     pub(super) header: InMemDicomObject,
     /// None where the object has no pixels.
     pub(super) pixels: Option<PixelBytes>,
-    /// Length of the file.
-    pub(super) bytes: u64,
 }
 
 impl DicomFile {
@@ -64,7 +62,7 @@ impl DicomFile {
             Parser::new(BufReader::with_capacity(1 << 15, file), rest, syntax.elements, extent).read()
         }
         .map_err(invalid)?;
-        Ok(Self { syntax, header, pixels, bytes })
+        Ok(Self { syntax, header, pixels })
     }
 }
 

@@ -1,7 +1,7 @@
 //! From stored bits to values: unpacked, sign-extended, MONOCHROME1 inverted, rescaled.
 
 use dicom_core::VR;
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
 use super::codec;
@@ -12,10 +12,8 @@ use super::parse::PixelBytes;
 use super::syntax::{PixelCoding, TransferSyntax};
 use super::value::Fields;
 
-/// A compressed file may expand to this many bytes whatever its size ...
-const WARRANTED_BYTES: u64 = 32 << 20;
-/// ... and to this many times its size above that.
-const WARRANTED_EXPANSION: u64 = 1024;
+/// A blank image takes next to no bytes in JPEG-LS and JPEG 2000: this many pixels are taken from any file.
+const WARRANTED_PX: u64 = 1 << 22;
 
 /// How pixels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +81,19 @@ impl PixelFormat {
         self.frame_bytes().saturating_mul(self.frames as u64)
     }
 
+    /// What so many compressed bytes can hold: RLE has two bytes for 128, JPEG two bits for a block of 64 pixels. The others
+    /// have no limit of their own.
+    fn warranted_bytes(&self, coding: PixelCoding, compressed: u64) -> u64 {
+        match coding {
+            PixelCoding::Native => compressed,
+            PixelCoding::Rle => compressed * 64,
+            PixelCoding::Jpeg => compressed * 512,
+            PixelCoding::JpegLs | PixelCoding::Jpeg2000 => {
+                compressed * 1024 + WARRANTED_PX * u64::from(self.bits_allocated / 8)
+            }
+        }
+    }
+
     fn mismatch(&self, found: u64) -> DicomError {
         let Self { rows, columns, frames, .. } = *self;
         DicomError::PixelBytes { rows, columns, frames, expected: self.bytes(), found }
@@ -117,7 +128,7 @@ pub(super) struct Pixels {
 
 impl Pixels {
     pub(super) fn of(file: DicomFile) -> Result<(InMemDicomObject, Self), DicomError> {
-        let DicomFile { syntax, header, pixels, bytes: file_bytes } = file;
+        let DicomFile { syntax, header, pixels } = file;
         let bytes = pixels.ok_or_else(|| without_pixels(&header))?;
         let format = PixelFormat::of(&header)?;
         match (&bytes, syntax.pixels) {
@@ -135,7 +146,7 @@ impl Pixels {
             }
             (PixelBytes::Fragments { fragments, .. }, _) => {
                 let compressed: u64 = fragments.iter().map(|fragment| fragment.len() as u64).sum();
-                let warranted = compressed * WARRANTED_EXPANSION + WARRANTED_BYTES.min(file_bytes << 16);
+                let warranted = format.warranted_bytes(syntax.pixels, compressed);
                 if format.bytes() > warranted {
                     return Err(format.mismatch(warranted));
                 }
@@ -207,10 +218,26 @@ pub(super) fn without_pixels(header: &InMemDicomObject) -> DicomError {
     let floating = [tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA];
     match floating.into_iter().find(|tag| header.get(*tag).is_some()) {
         Some(tag) => DicomError::unsupported(tag, "floating-point pixels"),
-        // Rows say that it was to be an image.
-        None if header.get(tags::ROWS).is_some() => DicomError::missing(tags::PIXEL_DATA),
+        None if was_to_be_an_image(header) => DicomError::missing(tags::PIXEL_DATA),
         None => DicomError::NotAnImage,
     }
+}
+
+/// By its rows, or by its class where it is cut off before them.
+fn was_to_be_an_image(header: &InMemDicomObject) -> bool {
+    let image_class = |class: String| {
+        [
+            uids::MR_IMAGE_STORAGE,
+            uids::ENHANCED_MR_IMAGE_STORAGE,
+            uids::LEGACY_CONVERTED_ENHANCED_MR_IMAGE_STORAGE,
+            uids::CT_IMAGE_STORAGE,
+            uids::ENHANCED_CT_IMAGE_STORAGE,
+            uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+            uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+        ]
+        .contains(&class.as_str())
+    };
+    header.get(tags::ROWS).is_some() || header.text(tags::SOP_CLASS_UID).is_none_or(image_class)
 }
 
 fn extend<const N: usize>(values: &mut Vec<f32>, bytes: &[u8], value: impl Fn([u8; N]) -> f32) {

@@ -105,9 +105,9 @@ pub(super) fn of_series(
             object.put_str(tag, VR::UI, uid);
         }
     }
-    if object.text(tags::SLICE_THICKNESS).is_none() {
-        object.put_str(tags::SLICE_THICKNESS, VR::DS, decimal(planes.spacing_between_mm));
-    }
+    let thickness = object.exactly::<1>(tags::SLICE_THICKNESS).ok().flatten();
+    let [thickness_mm] = thickness.unwrap_or([planes.spacing_between_mm]);
+    object.put_str(tags::SLICE_THICKNESS, VR::DS, decimal(thickness_mm));
     object
 }
 

@@ -36,9 +36,17 @@ mod tests {
 
     #[test]
     fn decimal_strings_are_short_and_near() {
-        for value in
-            [0.0, -0.0, 1.0, -158.42720312426, 1.0 / 3.0, -1.0 / 3.0, 1.2e-17, -6.1e-9, 123456789.123456789]
-        {
+        for value in [
+            0.0,
+            -0.0,
+            1.0,
+            -158.42720312426,
+            1.0 / 3.0,
+            -1.0 / 3.0,
+            1.2e-17,
+            -6.1e-9,
+            1.234_567_890_123_45e8,
+        ] {
             let text = decimal(value);
             assert!(text.len() <= 16, "{text}");
             assert!(

@@ -47,7 +47,8 @@ impl Quantization {
 
     /// The stored bits; 0 for what is not finite.
     pub(super) fn stored(&self, value: f32) -> u16 {
-        let stored = (f64::from(value) / self.slope).round();
+        let value = if value.is_finite() { f64::from(value) } else { 0.0 };
+        let stored = (value / self.slope).round();
         if self.signed {
             stored.clamp(-32768.0, 32767.0) as i16 as u16
         } else {

@@ -137,6 +137,22 @@ def make():
     flat = np.full((40, 300), 77, np.uint8)
     flat[20, 150:] = 78
     compressed("jpeg_ls_runs_u8.dcm", LS, imagecodecs.jpegls_encode, flat, 8)
+    # Names in a character set of several bytes, and things that must not come along into a derived image.
+    ds = header(u12, 12, EXPLICIT)
+    ds.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+    ds.PatientName = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    ds.OtherPatientIDsSequence = [Dataset()]
+    ds.OtherPatientIDsSequence[0].PatientID = "T-2"
+    ds.EchoTime, ds.RepetitionTime, ds.OperatorsName, ds.InstitutionName = 90, 4000, "Operator", "Institution"
+    ds.LossyImageCompression, ds.WindowCenter, ds.WindowWidth = "01", 100, 50
+    ds.add_new(0x00291010, "OB", b"\x01\x02")
+    ds.add_new(0x60003000, "OW", b"\x01\x02")
+    ds.add_new(0x60000010, "US", 1)
+    icon = Dataset()
+    icon.Rows = icon.Columns = 1
+    icon.add_new(0x7FE00010, "OW", b"\x01\x02")
+    ds.IconImageSequence = [icon]
+    save("names_and_stale_tags.dcm", ds, u12.tobytes() + b"\0" * (u12.nbytes % 2), u12)
     enhanced()
 
 
