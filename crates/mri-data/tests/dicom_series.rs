@@ -217,6 +217,37 @@ fn series_of_one_folder_are_told_apart_and_a_localizer_does_not_stop_the_others(
 }
 
 #[test]
+fn elements_written_as_unknown_are_known_by_the_dictionary() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("a");
+    let files = write(&place, "a", 2);
+    let expected = read_series(&only(&place)).unwrap();
+    for file in &files {
+        change(file, |object| {
+            for tag in [tags::ROWS, tags::RESCALE_SLOPE, tags::IMAGE_POSITION_PATIENT, tags::PIXEL_SPACING] {
+                let mut bytes = object.element(tag).unwrap().to_bytes().unwrap().into_owned();
+                if bytes.len() % 2 == 1 {
+                    bytes.push(b' ');
+                }
+                object.put(DataElement::new(tag, VR::UN, PrimitiveValue::U8(bytes.into())));
+            }
+        });
+    }
+    let found = read_series(&only(&place)).unwrap();
+    assert_eq!((found.voxels, found.affine), (expected.voxels, expected.affine));
+}
+
+#[test]
+fn a_mosaic_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("a");
+    let files = write(&place, "a", 1);
+    change(&files[0], |object| put(object, tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\M\\MOSAIC"));
+    let error = list_series(&files[0]).unwrap_err().to_string();
+    assert!(error.contains("ImageType (0008,0008): a mosaic of slices"), "{error}");
+}
+
+#[test]
 fn files_without_preamble_or_meta_group_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("a");

@@ -273,6 +273,14 @@ fn only_earlier_output_is_replaced_and_nothing_is_left_half_written() {
     let refused = write_series(&place, &volume(2), &derivation(), Existing::Replace);
     assert!(matches!(refused, Err(DataError::Exists { .. })));
     assert_eq!(place.read_dir().unwrap().count(), 3);
+    // Other people's files of the same name.
+    let theirs = folder.path().join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    std::fs::copy(fixture("explicit_s16.dcm"), theirs.join("00001.dcm")).unwrap();
+    let refused = write_series(&theirs, &volume(1), &derivation(), Existing::Replace);
+    assert!(matches!(refused, Err(DataError::Exists { .. })));
+    assert!(theirs.join("00001.dcm").exists());
+    std::fs::remove_dir_all(&theirs).unwrap();
     let skewed = Affine { linear: [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], origin_mm: [0.0; 3] };
     let unwritable = Volume { affine: skewed, ..volume(2) };
     let failed = write_series(&folder.path().join("skewed"), &unwritable, &derivation(), Existing::Refuse);

@@ -5,10 +5,11 @@
 
 use std::io::{self, Read};
 
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::header::{DataElementHeader, Length, SequenceItemHeader};
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_encoding::decode;
 use dicom_object::InMemDicomObject;
 
@@ -124,40 +125,37 @@ impl<R: Read> Parser<R> {
         header: DataElementHeader,
         depth: usize,
     ) -> Result<Option<DataElement<InMemDicomObject>>, DicomError> {
-        let DataElementHeader { tag, vr, len } = header;
+        let DataElementHeader { tag, vr: written, len } = header;
         if tag.group() == 0xFFFE {
             return Err(DicomError::value(tag, "not where an element is expected"));
         }
         let private = tag.group() % 2 == 1;
         let graphics = matches!(tag.group() & 0xFF00, 0x5000 | 0x6000);
         let kept = !private && !graphics && tag.element() != 0;
-        match (len.get(), vr) {
-            (_, VR::SQ) if depth >= MAX_DEPTH => Err(DicomError::value(tag, "sequences nested too deep")),
-            (Some(length), VR::SQ) if !kept => self.skip(tag, length).map(|()| None),
-            (_, VR::SQ) => {
-                let items = self.sequence(tag, len, depth)?;
-                Ok(kept.then(|| DataElement::new(tag, VR::SQ, DataSetSequence::from(items))))
-            }
-            (Some(length), _) if !kept => self.skip(tag, length).map(|()| None),
-            (Some(length), _) => {
-                let bytes = self.bytes(tag, length)?;
-                let big_endian = self.coding.is_big_endian();
-                Ok(Some(DataElement::new(tag, vr, primitive(vr, bytes, big_endian))))
-            }
-            // Of undefined length and not a sequence by its VR: the pixels of an icon, or a sequence that a system wrote
-            // as unknown, whose items are then implicit (PS3.5 6.2.2).
-            (None, VR::OB | VR::OW) => {
-                self.fragments(tag)?;
-                Ok(None)
-            }
-            (None, _) if depth >= MAX_DEPTH => Err(DicomError::value(tag, "sequences nested too deep")),
-            (None, _) => {
-                let coding = std::mem::replace(&mut self.coding, ElementCoding::ImplicitLittle);
+        // Systems that did not know an element wrote it as unknown, in implicit little endian (PS3.5 6.2.2).
+        let unknown = written == VR::UN && self.coding != ElementCoding::ImplicitLittle;
+        let vr = if unknown { standard_vr(tag) } else { written };
+        let sequence = vr == VR::SQ || len.is_undefined() && !matches!(vr, VR::OB | VR::OW);
+        match len.get() {
+            Some(length) if !kept => self.skip(tag, length).map(|()| None),
+            _ if sequence && depth >= MAX_DEPTH => Err(DicomError::value(tag, "sequences nested too deep")),
+            _ if sequence => {
+                let coding = self.coding;
+                if unknown {
+                    self.coding = ElementCoding::ImplicitLittle;
+                }
                 let items = self.sequence(tag, len, depth);
                 self.coding = coding;
                 let items = items?;
                 Ok(kept.then(|| DataElement::new(tag, VR::SQ, DataSetSequence::from(items))))
             }
+            Some(length) => {
+                let bytes = self.bytes(tag, length)?;
+                let big_endian = self.coding.is_big_endian() && !unknown;
+                Ok(Some(DataElement::new(tag, vr, primitive(vr, bytes, big_endian))))
+            }
+            // The pixels of an icon.
+            None => self.fragments(tag).map(|_| None),
         }
     }
 
@@ -249,6 +247,11 @@ impl<R: Read> Parser<R> {
             _ => DicomError::truncated(self.last),
         }
     }
+}
+
+/// What the dictionary says.
+fn standard_vr(tag: Tag) -> VR {
+    StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed())
 }
 
 /// An empty value, for elements that must be there and may be empty.

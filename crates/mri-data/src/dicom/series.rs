@@ -169,6 +169,10 @@ pub fn survey(path: &Path) -> Result<Listing, DataError> {
 
 /// By its name or its first bytes.
 pub(crate) fn may_be_dicom(path: &Path) -> bool {
+    // A pipe would wait for ever.
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return false;
+    }
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if matches!(extension.as_str(), "dcm" | "dicom" | "dic" | "ima" | "dc3") {
         return true;
@@ -213,6 +217,12 @@ impl Instance {
             return Err(without_pixels(header));
         }
         let format = PixelFormat::of(header)?;
+        if header
+            .text(tags::IMAGE_TYPE)
+            .is_some_and(|kind| kind.split('\\').any(|part| part.trim() == "MOSAIC"))
+        {
+            return Err(DicomError::unsupported(tags::IMAGE_TYPE, "a mosaic of slices in one image"));
+        }
         let text = |tag: Tag| header.text(tag).unwrap_or_default();
         Ok(Self {
             path: path.to_owned(),

@@ -142,13 +142,14 @@ fn distinction(place: &[&Frame]) -> String {
         place.iter().any(|frame| frame.marks.iter().any(|(other, there)| other == tag && there != value))
     });
     let Some((tag, _)) = differing else { return String::new() };
-    let mut values: Vec<&str> = place
-        .iter()
-        .flat_map(|frame| {
-            frame.marks.iter().filter(|(other, _)| other == tag).map(|(_, value)| value.as_str())
-        })
-        .collect();
-    values.dedup();
+    let of_tag =
+        |frame: &&Frame| frame.marks.iter().find(|(other, _)| other == tag).map(|(_, value)| value.clone());
+    let mut values: Vec<String> = Vec::new();
+    for value in place.iter().filter_map(of_tag) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
     values.truncate(8);
     format!(" (they differ in {}: {})", Field(*tag), values.join(", "))
 }

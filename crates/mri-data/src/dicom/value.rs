@@ -56,12 +56,12 @@ pub(super) fn primitive(vr: VR, bytes: Vec<u8>, big_endian: bool) -> PrimitiveVa
 
 /// Values by tag.
 pub(super) trait Fields {
-    fn primitive(&self, tag: Tag) -> Option<(VR, &PrimitiveValue)>;
+    fn primitive(&self, tag: Tag) -> Option<&PrimitiveValue>;
     fn items(&self, tag: Tag) -> &[InMemDicomObject];
 
     /// The text, without padding; none where absent or empty.
     fn text(&self, tag: Tag) -> Option<String> {
-        let text = match self.primitive(tag)?.1 {
+        let text = match self.primitive(tag)? {
             PrimitiveValue::Str(text) => text.clone(),
             PrimitiveValue::U8(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             _ => return None,
@@ -72,7 +72,7 @@ pub(super) trait Fields {
 
     /// All numbers of the value, binary or as text; none where absent or empty.
     fn numbers(&self, tag: Tag) -> Result<Option<Vec<f64>>, DicomError> {
-        let Some((vr, value)) = self.primitive(tag) else { return Ok(None) };
+        let Some(value) = self.primitive(tag) else { return Ok(None) };
         let numbers: Vec<f64> = match value {
             PrimitiveValue::Empty => return Ok(None),
             PrimitiveValue::U16(values) => values.iter().map(|&value| value.into()).collect(),
@@ -83,9 +83,6 @@ pub(super) trait Fields {
             PrimitiveValue::I64(values) => values.iter().map(|&value| value as f64).collect(),
             PrimitiveValue::F32(values) => values.iter().map(|&value| value.into()).collect(),
             PrimitiveValue::F64(values) => values.to_vec(),
-            PrimitiveValue::U8(bytes) if vr == VR::UN && bytes.len() == 2 => {
-                bytes.as_chunks().0.iter().map(|word| u16::from_le_bytes(*word).into()).collect()
-            }
             PrimitiveValue::Str(_) | PrimitiveValue::U8(_) => {
                 let Some(text) = self.text(tag) else { return Ok(None) };
                 let number = |part: &str| part.trim_matches([' ', '\0']).parse::<f64>();
@@ -134,10 +131,9 @@ pub(super) trait Fields {
 }
 
 impl Fields for InMemDicomObject {
-    fn primitive(&self, tag: Tag) -> Option<(VR, &PrimitiveValue)> {
-        let element = self.get(tag)?;
-        match element.value() {
-            Value::Primitive(value) => Some((element.vr(), value)),
+    fn primitive(&self, tag: Tag) -> Option<&PrimitiveValue> {
+        match self.get(tag)?.value() {
+            Value::Primitive(value) => Some(value),
             _ => None,
         }
     }

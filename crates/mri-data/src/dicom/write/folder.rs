@@ -1,11 +1,12 @@
 //! A folder of files that appears whole or not at all.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::IMPLEMENTATION;
 use crate::DataError;
 use crate::atomic_file::Existing;
 
@@ -76,14 +77,23 @@ fn check_free(place: &Path, existing: Existing) -> Result<(), DataError> {
     }
     for entry in place.read_dir().map_err(|error| DataError::io(place, "read", error))? {
         let entry = entry.map_err(|error| DataError::io(place, "read", error))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let number = name.strip_suffix(".dcm").unwrap_or_default();
-        let ours =
-            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) || name.ends_with(".json");
+        let path = entry.path();
+        let ours = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("dcm") => is_ours(&path),
+            Some("json") => true,
+            _ => false,
+        };
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if existing == Existing::Refuse || !ours || !is_file {
             return Err(occupied());
         }
     }
     Ok(())
+}
+
+/// Whether this program wrote the file, by the name in its meta group.
+fn is_ours(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut start));
+    read.is_ok() && start.windows(IMPLEMENTATION.len()).any(|window| window == IMPLEMENTATION.as_bytes())
 }

@@ -23,6 +23,9 @@ use crate::DataError;
 use crate::atomic_file::Existing;
 use crate::volume::Volume;
 
+/// `ImplementationVersionName`, by which files of ours are known.
+const IMPLEMENTATION: &str = "MRI_CYCLEGAN";
+
 /// What made the new series, in words. Letters beyond ASCII become `?`, since the character set is the patient's.
 ///
 /// That the images are synthetic and for research only is said in each of the three texts, whatever they are.
@@ -81,7 +84,8 @@ fn limited(text: &str, length: usize) -> String {
 /// numbers that fit are stored as they are, others to within half a slope, which is 1/65535 of the largest value (1/32767
 /// where some are negative). What is not finite becomes 0.
 ///
-/// With [`Existing::Replace`], a folder of earlier output is replaced; one that holds anything else is not.
+/// With [`Existing::Replace`], a folder of earlier output (and `.json` files) is replaced; one that holds anything else, as
+/// other people's DICOM files, is not.
 ///
 /// # Errors
 /// [`DataError::Dicom`] for a volume that DICOM cannot hold (axes that are not at right angles, more than 65535 pixels a
@@ -129,7 +133,7 @@ fn encoded(image: InMemDicomObject, instance_uid: &str) -> Result<Vec<u8>, Dicom
         .media_storage_sop_instance_uid(instance_uid)
         .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
         .implementation_class_uid(uid_of("implementation", &[]))
-        .implementation_version_name("MRI_CYCLEGAN")
+        .implementation_version_name(IMPLEMENTATION)
         .build()
         .map_err(|error| failed(error.to_string()))?;
     let mut bytes = Vec::new();
