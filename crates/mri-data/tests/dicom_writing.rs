@@ -98,7 +98,8 @@ fn every_orientation_and_odd_sizes_come_back_within_rounding() {
 #[test]
 fn whole_numbers_come_back_exactly() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, fn(usize) -> f32); 6] = [
+    type Value = fn(usize) -> f32;
+    let cases: [(&str, Value); 6] = [
         ("signed", |at| at as f32 * 500.0 - 32768.0),
         ("unsigned", |at| at as f32 * 500.0),
         ("large", |at| if at == 3 { 65535.0 } else { 1.0 }),
