@@ -1,4 +1,4 @@
-//! The series of a place, found by the headers of its files.
+//! A series: the files that belong together, in the order of their slices.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,13 @@ use dicom_object::InMemDicomObject;
 
 use super::contrast::Contrast;
 use super::error::{DicomError, Field, PositionLps};
-use super::file::{DicomFile, begins_as_dicom};
+use super::file::DicomFile;
 use super::frame::{Frame, frames};
 use super::parse::Extent;
 use super::pixels::{PixelFormat, without_pixels};
 use super::stack::{Stack, stack};
 use super::value::Fields;
 use crate::DataError;
-use crate::source::{files_in, natural_order};
 
 /// A series that can be read: files of one slice each, or an enhanced multi-frame file.
 ///
@@ -109,84 +108,8 @@ impl SeriesRef {
     }
 }
 
-/// What lies at a place.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Listing {
-    /// Series of images, in natural order of their folders and then by number.
-    pub series: Vec<SeriesRef>,
-    /// DICOM files that cannot be read, each with what is wrong with it.
-    pub unreadable: Vec<DataError>,
-    /// DICOM files without images: reports, plans, presentation states, directories.
-    pub without_image: usize,
-}
-
-/// All series at `path`, a file or a folder (searched through; other files and hidden ones are passed over). Only headers
-/// are read. DICOM files that are unreadable are left out; [`survey`] lists them.
-///
-/// # Errors
-/// As [`survey`]. For a single file, also what is wrong with it.
-pub fn list_series(path: &Path) -> Result<Vec<SeriesRef>, DataError> {
-    survey(path).map(|listing| listing.series)
-}
-
-/// Series, and what else there is of DICOM, at `path`.
-///
-/// # Errors
-/// [`DataError::NotFound`] or [`DataError::Io`] for the place itself; [`DataError::Dicom`] if `path` is a file and cannot be
-/// read.
-pub fn survey(path: &Path) -> Result<Listing, DataError> {
-    let metadata = path.metadata().map_err(|error| DataError::io(path, "read", error))?;
-    let mut listing = Listing::default();
-    if !metadata.is_dir() {
-        let instance = Instance::read(path, Path::new(""))?;
-        listing.series.push(gathered(path, vec![instance]));
-        return Ok(listing);
-    }
-    let mut names = files_in(path)?;
-    names.sort_by(|a, b| natural_order(&a.to_string_lossy(), &b.to_string_lossy()));
-    let mut by_series: BTreeMap<String, Vec<Instance>> = BTreeMap::new();
-    for name in names {
-        let file = path.join(&name);
-        if !may_be_dicom(&file) {
-            continue;
-        }
-        let folder = name.parent().unwrap_or(Path::new(""));
-        match Instance::read(&file, folder) {
-            Ok(instance) => by_series.entry(instance.key()).or_default().push(instance),
-            Err(DataError::Dicom { problem: DicomError::NotAnImage, .. }) => listing.without_image += 1,
-            Err(error) => listing.unreadable.push(error),
-        }
-    }
-    listing.series = by_series.into_values().map(|instances| gathered(path, instances)).collect();
-    listing.series.sort_by(|a, b| {
-        natural_order(&a.relative.to_string_lossy(), &b.relative.to_string_lossy())
-            .then(a.number.cmp(&b.number))
-            .then_with(|| a.uid.cmp(&b.uid))
-    });
-    Ok(listing)
-}
-
-/// By its name or its first bytes.
-pub(crate) fn may_be_dicom(path: &Path) -> bool {
-    // A pipe would wait for ever.
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-        return false;
-    }
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    if matches!(extension.as_str(), "dcm" | "dicom" | "dic" | "ima" | "dc3") {
-        return true;
-    }
-    let mut start = Vec::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 132), &mut start));
-    // A data set without preamble has no mark of its own: only names without a meaning may hold one.
-    let unnamed = extension.is_empty() || extension.bytes().all(|byte| byte.is_ascii_digit());
-    read.is_ok() && (start.ends_with(b"DICM") || unnamed && begins_as_dicom(&start))
-}
-
 /// What the header of a file says about its series.
-struct Instance {
+pub(super) struct Instance {
     path: PathBuf,
     folder: PathBuf,
     series_uid: String,
@@ -201,7 +124,7 @@ struct Instance {
 }
 
 impl Instance {
-    fn read(path: &Path, folder: &Path) -> Result<Self, DataError> {
+    pub(super) fn read(path: &Path, folder: &Path) -> Result<Self, DataError> {
         let file = DicomFile::open(path, Extent::Header)?;
         Self::of(&file.header, file.pixels.is_some(), path, folder)
             .map_err(|problem| DataError::dicom(path, problem))
@@ -240,7 +163,7 @@ impl Instance {
     }
 
     /// Files with the same one are of one series. Without a UID a file is on its own.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         if self.series_uid.is_empty() {
             self.path.to_string_lossy().into_owned()
         } else {
@@ -253,7 +176,7 @@ impl Instance {
     }
 }
 
-fn gathered(root: &Path, instances: Vec<Instance>) -> SeriesRef {
+pub(super) fn gathered(root: &Path, instances: Vec<Instance>) -> SeriesRef {
     let folder = instances.iter().map(|instance| instance.folder.clone()).reduce(common).unwrap_or_default();
     let name = match instances.as_slice() {
         [one] => one.path.display().to_string(),
