@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::for_each_chunk;
+use crate::parallel::{for_each_chunk, zeros};
 
 /// Inverted dropout (Srivastava et al., 2014): each element is set to 0 with probability `p`, the others are divided
 /// by `1 - p`. Element i is kept where a counter-based generator (SplitMix64 at `key` and i) gives at least p, so the
@@ -46,7 +46,7 @@ struct Dropout {
 
 impl Dropout {
     fn mask(&self, x: &[f32]) -> Vec<f32> {
-        let mut y = vec![0.; x.len()];
+        let mut y = zeros(x.len());
         for_each_chunk(
             &mut y,
             #[inline(always)]

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::{CHUNK, Shared, for_each_task};
+use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
 use crate::reduce::sum_of;
 use crate::vectorized::vectorized;
 
@@ -145,7 +145,7 @@ impl InstanceNorm {
     fn run(&self, x: &[f32], layout: &Layout, affine: Affine) -> Result<(CpuStorage, Shape)> {
         let (n, channels, h, w) = layout.shape().dims4()?;
         let (planes, area) = (n * channels, h * w);
-        let mut y = vec![0.; x.len()];
+        let mut y = zeros(x.len());
         // Mean and inverse deviation as plain floats, so that the tasks can share the list.
         let mut found = vec![0.; 2 * planes];
         let (out, shared) = (Shared::new(&mut y), Shared::new(&mut found));
@@ -173,7 +173,7 @@ impl InstanceNorm {
         let (n, channels, h, w) = x.dims4()?;
         let (planes, area) = (n * channels, h * w);
         let Some(kept) = self.statistics.get() else { bail!("instance_norm: backward before forward") };
-        let mut dx = if x.track_op() { vec![0.; x.elem_count()] } else { vec![] };
+        let mut dx = if x.track_op() { zeros(x.elem_count()) } else { vec![] };
         let wanted = !dx.is_empty();
         let mut sums = vec![0.; 2 * planes];
         with_floats(x, |x| {

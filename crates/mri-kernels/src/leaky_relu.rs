@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::for_each_chunk;
+use crate::parallel::{for_each_chunk, zeros};
 
 /// Leaky rectifier: `x` where positive, else `slope · x`. A slope of 0 is the plain rectifier.
 ///
@@ -30,7 +30,7 @@ impl CustomOp1 for LeakyRelu {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(x, xl)?;
-        let mut y = vec![0.; x.len()];
+        let mut y = zeros(x.len());
         for_each_chunk(
             &mut y,
             #[inline(always)]
@@ -43,7 +43,7 @@ impl CustomOp1 for LeakyRelu {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let mut dx = vec![0.; x.elem_count()];
+        let mut dx = zeros(x.elem_count());
         with_floats(x, |x| {
             with_floats(dy, |dy| {
                 for_each_chunk(

@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::for_each_chunk;
+use crate::parallel::{for_each_chunk, zeros};
 use crate::reduce::mean_of;
 
 /// Mean squared difference from one number, `mean((x - target)²)`: the adversarial loss of least-squares GANs.
@@ -85,7 +85,7 @@ fn spread(
     slope: impl Fn(f32, f32) -> f32 + Sync + Send,
 ) -> Result<Tensor> {
     let scale = (dy.to_scalar::<f32>()? as f64 / a.len() as f64) as f32;
-    let mut dx = vec![0.; a.len()];
+    let mut dx = zeros(a.len());
     for_each_chunk(
         &mut dx,
         #[inline(always)]

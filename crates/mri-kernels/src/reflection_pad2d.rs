@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::{CHUNK, Shared, for_each_task};
+use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
 
 /// Padding by reflection, without repeating the border pixel: `c b | a b c | b a`.
 ///
@@ -99,7 +99,7 @@ impl CustomOp1 for ReflectionPad2d {
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, c, h, w) = xl.shape().dims4()?;
         let (ph, pw) = self.padded();
-        let mut y = vec![0.; n * c * ph * pw];
+        let mut y = zeros(n * c * ph * pw);
         Self::for_each_plane(slice(x, xl)?, h * w, &mut y, ph * pw, |x, y| {
             for (i, to) in y.chunks_exact_mut(pw).enumerate() {
                 self.pad_row(&x[reflected(i, self.pad[2], h) * w..][..w], to);
@@ -111,7 +111,7 @@ impl CustomOp1 for ReflectionPad2d {
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let (h, w) = (self.h, self.w);
         let (ph, pw) = self.padded();
-        let mut dx = vec![0.; x.elem_count()];
+        let mut dx = zeros(x.elem_count());
         with_floats(dy, |dy| {
             Self::for_each_plane(dy, ph * pw, &mut dx, h * w, |dy, dx| {
                 for (i, from) in dy.chunks_exact(pw).enumerate() {

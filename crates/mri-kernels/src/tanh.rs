@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::floats::{has_kernel, slice, tensor, with_floats};
-use crate::parallel::for_each_chunk;
+use crate::parallel::{for_each_chunk, zeros};
 
 /// Hyperbolic tangent; backward is `dy · (1 - y²)`.
 ///
@@ -28,7 +28,7 @@ impl CustomOp1 for Tanh {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(x, xl)?;
-        let mut y = vec![0.; x.len()];
+        let mut y = zeros(x.len());
         for_each_chunk(
             &mut y,
             #[inline(always)]
@@ -40,7 +40,7 @@ impl CustomOp1 for Tanh {
     }
 
     fn bwd(&self, _: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let mut dx = vec![0.; y.elem_count()];
+        let mut dx = zeros(y.elem_count());
         with_floats(y, |y| {
             with_floats(dy, |dy| {
                 for_each_chunk(
