@@ -9,7 +9,8 @@ use mri_data::{
     normalize::Normalizer,
     volume::{SliceAxis, Volume},
 };
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, stack};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, concatenate, stack};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -182,11 +183,23 @@ impl Translator {
         Passes { canvas: self.settings.canvas, neighbours: self.settings.neighbours, batch }
     }
 
-    /// One pass of the network, on slices as it sees them.
+    /// Slices as the network sees them through it. On the CPU each passes alone, several at once: the sums of a
+    /// convolution depend in their last bits on how many images it is given, and an output should not.
     ///
     /// # Shapes
     /// (N, C, H, W) to the same.
     fn run_network(&self, input: Array4<f32>, to: usize) -> Result<Array4<f32>> {
+        if !self.device.is_cpu() || input.len_of(Axis(0)) == 1 {
+            return self.run_batch(input, to);
+        }
+        let alone = |slice: ArrayView3<'_, f32>| self.run_batch(slice.to_owned().insert_axis(Axis(0)), to);
+        let slices: Vec<_> = input.outer_iter().collect();
+        let outputs = slices.into_par_iter().map(alone).collect::<Result<Vec<_>>>()?;
+        let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
+        Ok(concatenate(Axis(0), &views)?)
+    }
+
+    fn run_batch(&self, input: Array4<f32>, to: usize) -> Result<Array4<f32>> {
         let dims = input.dim();
         let (values, _) = input.into_raw_vec_and_offset();
         let x = Tensor::from_vec(values, dims, &self.device)?;

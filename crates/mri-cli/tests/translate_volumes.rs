@@ -370,6 +370,7 @@ fn a_bids_data_set_gives_a_derivative() {
     let first = "sub-01/anat/sub-01_desc-synthetic_T2w";
     let second = "sub-02/ses-a/anat/sub-02_ses-a_acq-fast_run-1_desc-synthetic_T2w";
     let expected = [
+        "README".to_owned(),
         "dataset_description.json".to_owned(),
         format!("{first}.json"),
         format!("{first}.nii.gz"),
@@ -384,7 +385,7 @@ fn a_bids_data_set_gives_a_derivative() {
     assert_eq!(description["DatasetLinks"]["source"], "../..");
     let sidecar = json(&output.join(format!("{first}.json")));
     assert_eq!(sidecar["Sources"], serde_json::json!(["bids:source:sub-01/anat/sub-01_T1w.nii.gz"]));
-    assert_eq!(sidecar["synthetic"], true);
+    assert_eq!((&sidecar["synthetic"], &sidecar["SkullStripped"]), (&true.into(), &false.into()));
 
     // The other direction into the same derivative, but nothing into a data set of somebody else.
     translate(path, "raw", "raw/derivatives/synthetic", &["--to", "t1"]).done();

@@ -145,6 +145,9 @@ pub struct BidsImage {
     pub volume: VolumeRef,
     /// What its name says.
     pub name: BidsName,
+    /// Whether all but the brain was set to zero, by the JSON file beside it. Raw data that say nothing have the whole
+    /// head.
+    pub skull_stripped: Option<bool>,
 }
 
 impl BidsImage {
@@ -181,6 +184,7 @@ fn read_description(path: &Path) -> Result<Value, DataError> {
 /// [`DataError::Bids`] where there are none, [`DataError::Io`] for a folder that cannot be read.
 pub fn list_anatomical(root: &Path, suffix: &str) -> Result<Vec<BidsImage>, DataError> {
     let failed = |error| DataError::io(root, "read", error);
+    let is_derivative = read_description(&root.join(DESCRIPTION_FILE))?["DatasetType"] == "derivative";
     let mut images = Vec::new();
     for entry in root.read_dir().map_err(failed)? {
         let folder = PathBuf::from(entry.map_err(failed)?.file_name());
@@ -193,7 +197,10 @@ pub fn list_anatomical(root: &Path, suffix: &str) -> Result<Vec<BidsImage>, Data
             let Some(name) = name.filter(|name| name.suffix == suffix && is_anatomical(&relative)) else {
                 continue;
             };
-            images.push(BidsImage { volume: VolumeRef::nifti(root, &relative), name });
+            let sidecar = read_description(&root.join(&relative).with_file_name(name.sidecar())).ok();
+            let said = sidecar.and_then(|sidecar| sidecar.get("SkullStripped")?.as_bool());
+            let skull_stripped = said.or((!is_derivative).then_some(false));
+            images.push(BidsImage { volume: VolumeRef::nifti(root, &relative), name, skull_stripped });
         }
     }
     if images.is_empty() {
@@ -232,6 +239,13 @@ pub fn derivative_description(software_version: &str, root: &Path, source: &Path
         "DatasetLinks": { SOURCE_NAME: way },
     })
 }
+
+/// The text of the file `README` of such a data set.
+pub const DERIVATIVE_README: &str = "\
+Synthetic images, made by mri-cyclegan from those of another data set (see dataset_description.json). They are for research
+only, not for diagnosis: the model can invent anatomy and can hide lesions. The JSON file beside each image tells its source
+and how it was made.
+";
 
 /// Whether the data set in `root` was made by this program.
 ///

@@ -4,6 +4,7 @@
 //! followed, and the order is that of [`natural_order`].
 
 mod choice;
+mod convert;
 mod description;
 mod domains;
 mod volume_ref;

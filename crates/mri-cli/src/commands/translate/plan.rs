@@ -25,8 +25,14 @@ pub struct Plan {
 pub struct Task {
     pub study: Study,
     pub target: Target,
-    /// The source as a BIDS URI.
-    pub bids_uri: Option<String>,
+    /// What the sidecar in a derivative says of the source.
+    pub bids: Option<BidsSource>,
+}
+
+/// An image of a BIDS data set.
+pub struct BidsSource {
+    pub uri: String,
+    pub skull_stripped: Option<bool>,
 }
 
 /// What is written, and where.
@@ -70,7 +76,7 @@ impl Plan {
         let tasks = found.into_iter().map(|study| {
             let study = study?;
             let target = target(args, &study, one)?;
-            Ok(Task { study, target, bids_uri: None })
+            Ok(Task { study, target, bids: None })
         });
         Ok(Self { items: refusing_collisions(tasks.collect()), derivative: None })
     }
@@ -270,13 +276,13 @@ fn of_bids(args: &Args, translator: &Translator) -> Result<Plan> {
     };
     let (source_suffix, target_suffix) = (suffix(1 - to)?, suffix(to)?);
     let tasks = bids::list_anatomical(&args.input, source_suffix)?.into_iter().map(|image| {
-        let bids_uri = Some(image.uri());
-        let BidsImage { volume, name } = image;
+        let uri = image.uri();
+        let BidsImage { volume, name, skull_stripped } = image;
         let name = name.synthetic(target_suffix);
         let folder = args.output.join(volume.relative().parent().unwrap_or(Path::new("")));
         let target =
             Target::Nifti { image: folder.join(name.to_string()), sidecar: folder.join(name.sidecar()) };
-        Ok(Task { study: Study::Volume(volume), target, bids_uri })
+        Ok(Task { study: Study::Volume(volume), target, bids: Some(BidsSource { uri, skull_stripped }) })
     });
     let derivative = Derivative { root: args.output.clone(), source: args.input.clone() };
     Ok(Plan { items: refusing_collisions(tasks.collect()), derivative: Some(derivative) })

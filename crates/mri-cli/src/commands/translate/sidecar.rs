@@ -7,6 +7,7 @@ use mri_data::volume::SliceAxis;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::plan::BidsSource;
 use super::work::Worker;
 use crate::translator::Translated;
 
@@ -32,6 +33,8 @@ struct Sidecar<'a> {
     bids_description: Option<&'static str>,
     #[serde(rename = "Sources", skip_serializing_if = "Option::is_none")]
     bids_sources: Option<[&'a str; 1]>,
+    #[serde(rename = "SkullStripped", skip_serializing_if = "Option::is_none")]
+    bids_skull_stripped: Option<bool>,
 }
 
 /// Without names for DICOM: those of its files and folders are often the patient's.
@@ -86,7 +89,7 @@ impl<'a> Fitted<'a> {
 pub fn text<H>(
     worker: &Worker<'_>,
     source: &VolumeRef,
-    bids_uri: Option<&str>,
+    bids: Option<&BidsSource>,
     made: &Translated<H>,
 ) -> Result<String> {
     let (translator, to) = (worker.translator, worker.to);
@@ -116,8 +119,9 @@ pub fn text<H>(
         },
         units: units(target),
         voxels_not_finite: made.not_finite,
-        bids_description: bids_uri.map(|_| NOTICE),
-        bids_sources: bids_uri.map(|uri| [uri]),
+        bids_description: bids.map(|_| NOTICE),
+        bids_sources: bids.map(|source| [source.uri.as_str()]),
+        bids_skull_stripped: bids.and_then(|source| source.skull_stripped),
     };
     Ok(format!("{}\n", serde_json::to_string_pretty(&sidecar)?))
 }

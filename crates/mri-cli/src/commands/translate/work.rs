@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 use mri_data::DataError;
 use mri_data::atomic_file::{Existing, write_file};
-use mri_data::dicom::{Derivation, DicomSeries, write_series};
+use mri_data::dicom::{Derivation, write_series};
 use mri_data::image::{write_image, write_new_image};
 use mri_data::nifti::{DataType, NiftiHeader, files_of, write_nifti};
 use mri_data::source::ImageRef;
@@ -45,12 +45,12 @@ impl Worker<'_> {
                 let made = self.translated(volume, done).with_context(|| volume.display())?;
                 match target {
                     Target::Nifti { image, sidecar } => {
-                        let text = sidecar::text(self, volume, task.bids_uri.as_deref(), &made)?;
-                        self.write_nifti(image, as_nifti(made.volume), sidecar, &text)
+                        let text = sidecar::text(self, volume, task.bids.as_ref(), &made)?;
+                        self.write_nifti(image, made.volume.into_nifti(), sidecar, &text)
                     }
                     Target::Image(folder) | Target::Dicom(folder) => {
                         let derivation = self.derivation(&made);
-                        let series = as_dicom(made.volume, volume)?;
+                        let series = made.volume.into_dicom(&volume.sha256()?);
                         write_series(folder, &series, &derivation, self.existing)?;
                         Ok(())
                     }
@@ -131,27 +131,6 @@ fn under_its_name(error: DataError, path: &Path) -> DataError {
         DataError::Io { action, reason, .. } => DataError::Io { path: path.to_owned(), action, reason },
         other => other,
     }
-}
-
-fn as_nifti(volume: Volume<Header>) -> Volume<NiftiHeader> {
-    let Volume { voxels, affine, header } = volume;
-    let header = match header {
-        Header::Nifti(header) => *header,
-        Header::Dicom(_) => {
-            let (i, j, k) = voxels.dim();
-            NiftiHeader::for_grid(&affine, [i, j, k])
-        }
-    };
-    Volume { voxels, affine, header }
-}
-
-fn as_dicom(volume: Volume<Header>, source: &VolumeRef) -> Result<Volume<DicomSeries>> {
-    let Volume { voxels, affine, header } = volume;
-    let header = match header {
-        Header::Dicom(series) => *series,
-        Header::Nifti(_) => DicomSeries::for_grid(&source.sha256()?),
-    };
-    Ok(Volume { voxels, affine, header })
 }
 
 /// Does `work` for all `tasks`, `jobs` at a time, and returns what went wrong, in their order.
