@@ -10,7 +10,6 @@ use mri_data::{
     volume::{SliceAxis, Volume},
 };
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, concatenate, stack};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -183,8 +182,8 @@ impl Translator {
         Passes { canvas: self.settings.canvas, neighbours: self.settings.neighbours, batch }
     }
 
-    /// Slices as the network sees them through it. On the CPU each passes alone, several at once: the sums of a
-    /// convolution depend in their last bits on how many images it is given, and an output should not.
+    /// Slices through the network, as it sees them. On the CPU they pass one at a time: several at once are not faster
+    /// there, and the sums of a convolution depend in their last bits on how many images it is given.
     ///
     /// # Shapes
     /// (N, C, H, W) to the same.
@@ -193,8 +192,7 @@ impl Translator {
             return self.run_batch(input, to);
         }
         let alone = |slice: ArrayView3<'_, f32>| self.run_batch(slice.to_owned().insert_axis(Axis(0)), to);
-        let slices: Vec<_> = input.outer_iter().collect();
-        let outputs = slices.into_par_iter().map(alone).collect::<Result<Vec<_>>>()?;
+        let outputs = input.outer_iter().map(alone).collect::<Result<Vec<_>>>()?;
         let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
         Ok(concatenate(Axis(0), &views)?)
     }

@@ -71,8 +71,8 @@ pub struct Args {
     /// Studies done at once
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: NonZeroUsize,
-    /// Slices of a volume in one pass of the network
-    #[arg(long, value_name = "N", default_value = "4")]
+    /// Slices of a volume in one pass of the network, on a GPU; the CPU takes them one at a time
+    #[arg(long, value_name = "N", default_value = "8")]
     batch: NonZeroUsize,
     /// Do only the i-th of n parts of the work: every n-th study
     #[arg(long, value_name = "i/n")]
