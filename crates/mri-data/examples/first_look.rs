@@ -1,4 +1,4 @@
-//! A first look at a folder or zip archive of slices, and at a sample of what a network would see of it.
+//! A first look at a folder of slices or volumes, and at a sample of what a network would see of it.
 //!
 //! `cargo run -p mri-data --example first_look -- FOLDER`; without an argument, at a few slices of a phantom.
 
@@ -10,11 +10,12 @@ use mri_data::describe::describe;
 use mri_data::geometry::{Canvas, Fit};
 use mri_data::image::{BitDepth, Image, write_image};
 use mri_data::loader::UnpairedLoader;
-use mri_data::manifest::discover;
+use mri_data::manifest::discover_studies;
 use mri_data::normalize::Normalization;
 use mri_data::phantom::{SliceGrid, Subject};
 use mri_data::slices::{Preparation, Slices, fit_normalizer};
-use mri_data::source::list_images;
+use mri_data::study::{Study, list_studies};
+use mri_data::volume::SliceAxis;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let phantom = tempfile::tempdir()?;
@@ -31,20 +32,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
 
-    let images = list_images(&folder)?;
-    let look = describe(&images);
-    println!("{} images of {} subjects", look.images, look.subjects);
-    for ((rows, columns), count) in &look.sizes {
-        println!("{count} of {rows} x {columns} px");
+    let studies = list_studies(&folder)?;
+    let images: Vec<_> = studies.iter().filter_map(Study::image).cloned().collect();
+    if !images.is_empty() {
+        let look = describe(&images);
+        println!("{} images of {} subjects", look.images, look.subjects);
+        for ((rows, columns), count) in &look.sizes {
+            println!("{count} of {rows} x {columns} px");
+        }
+        println!(
+            "intensities {} to {}, median {:.0}",
+            look.intensity.min, look.intensity.max, look.intensity.median
+        );
+        println!("{} near-blank, {} unreadable", look.near_blank.len(), look.unreadable.len());
     }
-    println!(
-        "intensities {} to {}, median {:.0}",
-        look.intensity.min, look.intensity.max, look.intensity.median
-    );
-    println!("{} near-blank, {} unreadable", look.near_blank.len(), look.unreadable.len());
 
-    let domain = discover("t1", &images)?;
-    let normalizer = fit_normalizer(&Normalization::default(), &domain.slices)?;
+    let domain = discover_studies("t1", &studies, SliceAxis::Axial)?;
+    for entry in domain.entries().filter(|entry| entry.volume.is_some()) {
+        println!("{}: subject {}, {:?}", entry.path, entry.subject, entry.volume);
+    }
+    let normalization =
+        if images.is_empty() { Normalization::percentile() } else { Normalization::default() };
+    let normalizer = fit_normalizer(&normalization, &domain.slices)?;
     let canvas = Canvas { height_px: 128, width_px: 128, fit: Fit::Contain };
     let slices = Slices::load(&domain.slices, Preparation::new(&normalizer, &canvas))?;
     let loader = UnpairedLoader::new(slices.clone(), slices, AugmentConfig::affine(), 0);

@@ -112,7 +112,7 @@ pub struct VolumeFlicker {
 pub(crate) fn report(slices: &[(&str, usize)], errors: &[MeanErrors]) -> FlickerReport {
     let all: Vec<_> = slices.iter().zip(errors).collect();
     let volumes: Vec<VolumeFlicker> = all
-        .chunk_by(|a, b| a.0.0 == b.0.0)
+        .chunk_by(|(a, _), (b, _)| a.0 == b.0 && a.1 < b.1)
         .map(|volume| {
             let of = |error: fn(&MeanErrors) -> Option<f64>| {
                 jitter(&volume.iter().map(|((_, place), errors)| (*place, error(errors))).collect::<Vec<_>>())
