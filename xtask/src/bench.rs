@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the three training workloads, one process each, so that peak memory is each one's own.
+//! `cargo xtask bench`: the three training workloads, one process each, so that peak memory is each one's own, and the
+//! rates of their layers.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode, Stdio};
@@ -40,7 +41,12 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     if json {
         println!("{{{}}}", fields.join(","));
     } else {
-        println!("matrix product of this machine: {gemm_gflops:.0} GFLOP/s (f32)");
+        println!("matrix product of this machine: {gemm_gflops:.0} GFLOP/s (f32)\n");
+        let rates = crate::cargo("run")
+            .args(["--quiet", "--package", "mri-kernels", "--example", "layer_rates"])
+            .status()
+            .context("cannot start cargo")?;
+        ensure!(rates.success(), "the rates of the layers could not be measured: {rates}");
     }
     Ok(ExitCode::SUCCESS)
 }
