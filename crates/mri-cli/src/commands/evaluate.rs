@@ -1,5 +1,6 @@
 //! `mri-cli evaluate`: a model against true pairs and against methods that know no anatomy.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -124,10 +125,11 @@ fn say_what_was_fitted_on_the_cases(training: Option<&TrainingData>, report: &Re
             "note: no training pairs: lut and retrieval are fitted, for each case, on {}",
             fitted_on.lut
         );
-        if report.directions.iter().flat_map(|direction| &direction.cases).any(|case| case.subject.is_none())
-        {
+        let cases = report.directions.iter().flat_map(|direction| &direction.cases);
+        let subjects: BTreeSet<_> = cases.map(|case| case.subject.as_deref()).collect();
+        if subjects.contains(&None) || subjects.len() < 2 {
             eprintln!(
-                "note: where those are neighbouring slices of one head, that flatters retrieval; name the subjects"
+                "note: where those are neighbouring slices of one head, that flatters retrieval; name subjects, two or more"
             );
         }
     }
