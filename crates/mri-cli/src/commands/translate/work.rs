@@ -42,7 +42,7 @@ impl Worker<'_> {
         match &task.study {
             Study::Image(image) => self.make_image(image, target.path(), done),
             Study::Volume(volume) => {
-                let made = self.translated(volume, done).with_context(|| volume.display())?;
+                let made = self.translated(volume, done)?;
                 match target {
                     Target::Nifti { image, sidecar } => {
                         let text = sidecar::text(self, volume, task.bids.as_ref(), &made)?;
@@ -71,7 +71,8 @@ impl Worker<'_> {
     }
 
     fn translated(&self, volume: &VolumeRef, done: impl FnMut(usize)) -> Result<Translated<Header>> {
-        self.translator.translate_volume(volume.read()?, self.to, self.pass, done)
+        let read = volume.read()?;
+        self.translator.translate_volume(read, self.to, self.pass, done).with_context(|| volume.display())
     }
 
     /// Volume and sidecar. The volume is written whole out of sight, then the sidecar, then the volume takes its place: it
