@@ -6,20 +6,14 @@ mod support;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use mri_data::image::{BitDepth, Image, read_image};
-use support::{Said, T1, folder_with_run, head, run, save, save_head};
+use support::{MODEL, Said, T1, folder_with_model, head, run, save, save_head};
 use tempfile::TempDir;
-
-/// A model's bytes; trained once for all tests.
-static MODEL: LazyLock<Vec<u8>> =
-    LazyLock::new(|| fs::read(folder_with_run().path().join("RUN/model.safetensors")).unwrap());
 
 /// A folder with `model.safetensors` and one slice, `slice.png`.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("model.safetensors"), &*MODEL).unwrap();
+    let folder = folder_with_model();
     save_head(&folder.path().join("slice.png"), 15.0, T1);
     folder
 }

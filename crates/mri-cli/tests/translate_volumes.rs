@@ -7,7 +7,6 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use mri_data::atomic_file::Existing;
 use mri_data::dicom::{SeriesRef, list_series, read_series};
@@ -16,19 +15,7 @@ use mri_data::volume::{Affine, SliceAxis, Volume};
 use ndarray::Array3;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{Said, T1, TINY, folder_with_run, head, run, save_head};
-use tempfile::TempDir;
-
-/// A model's bytes; trained once for all tests.
-static MODEL: LazyLock<Vec<u8>> =
-    LazyLock::new(|| fs::read(folder_with_run().path().join("RUN/model.safetensors")).unwrap());
-
-/// A folder with `model.safetensors` alone.
-fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("model.safetensors"), &*MODEL).unwrap();
-    folder
-}
+use support::{MODEL, Said, T1, TINY, folder_with_model, head, run, save_head};
 
 fn translate(folder: &Path, input: &str, output: &str, more: &[&str]) -> Said {
     let fixed = ["translate", "--device", "cpu", "--model", "model.safetensors", "-i", input, "-o", output];
@@ -82,7 +69,7 @@ fn only_series(folder: &Path) -> SeriesRef {
 
 #[test]
 fn a_nifti_volume_keeps_its_grid_and_gets_a_sidecar() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     let mut source = head_volume();
     source.voxels[[3, 4, 5]] = f32::NAN;
@@ -136,7 +123,7 @@ fn a_nifti_volume_keeps_its_grid_and_gets_a_sidecar() {
 
 #[test]
 fn types_pairs_and_axes_are_as_asked_for() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     write_head(&path.join("in.hdr"));
     translate(path, "in.hdr", "float", &[]).done();
@@ -171,7 +158,7 @@ fn types_pairs_and_axes_are_as_asked_for() {
 
 #[test]
 fn results_do_not_depend_on_jobs_and_batch() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     for name in ["a.nii", "b.nii.gz", "sub/c.nii"] {
         write_head(&path.join("in").join(name));
@@ -200,7 +187,7 @@ fn dicom_study(folder: &Path) {
 
 #[test]
 fn a_dicom_series_gives_a_series_of_the_same_study_and_converts() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     dicom_study(path);
     let [a, b] = ["DICOM/a", "DICOM/b"].map(|name| only_series(&path.join(name)));
@@ -238,7 +225,7 @@ fn a_dicom_series_gives_a_series_of_the_same_study_and_converts() {
 
 #[test]
 fn of_several_series_one_is_chosen_by_uid_or_description() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     dicom_study(path);
     let [a, b] = ["DICOM/a", "DICOM/b"].map(|name| only_series(&path.join(name)));
@@ -264,7 +251,7 @@ fn of_several_series_one_is_chosen_by_uid_or_description() {
 
 #[test]
 fn a_mixed_folder_is_walked_and_a_bad_study_costs_itself_alone() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     write_head(&path.join("in/sub-01/t1.nii.gz"));
     write_head(&path.join("in/sub-01/twin.nii"));
@@ -299,7 +286,7 @@ fn a_mixed_folder_is_walked_and_a_bad_study_costs_itself_alone() {
 
 #[test]
 fn existing_outputs_are_passed_over_and_a_dry_run_only_lists() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     for name in ["a.nii.gz", "b.nii.gz", "c.nii.gz"] {
         write_head(&path.join("in").join(name));
@@ -330,7 +317,7 @@ fn existing_outputs_are_passed_over_and_a_dry_run_only_lists() {
 
 #[test]
 fn shards_are_disjoint_and_together_everything() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     for number in 0..5 {
         write_head(&path.join(format!("in/{number}.nii")));
@@ -353,7 +340,7 @@ fn shards_are_disjoint_and_together_everything() {
 
 #[test]
 fn a_bids_data_set_gives_a_derivative() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     let description = r#"{"Name": "Nobody's heads", "BIDSVersion": "1.8.0"}"#;
     for name in [
@@ -404,7 +391,7 @@ fn a_bids_data_set_gives_a_derivative() {
 
 #[test]
 fn inspect_describes_volumes_and_series() {
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     dicom_study(path);
     let one = run(path, &["inspect", "head.nii.gz"]).done().stdout;
@@ -486,7 +473,7 @@ fn no_patient_data_leave_a_series() {
         println!("skipped: MRI_TEST_DATA is not set");
         return;
     };
-    let folder = folder();
+    let folder = folder_with_model();
     let path = folder.path();
     fs::create_dir(path.join("in")).unwrap();
     fs::copy(data.join("dicom/pydicom/MR_small.dcm"), path.join("in/1.dcm")).unwrap();

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use mri_data::image::{BitDepth, Image, write_image};
 use ndarray::Array2;
@@ -114,5 +115,16 @@ pub fn folder_with_run() -> tempfile::TempDir {
     heads_in(folder.path());
     let train = ["train", "--t1", "t1", "--t2", "t2", "--out", "RUN", "--epochs", "1"];
     run(folder.path(), &[&train[..], &TINY].concat()).done();
+    folder
+}
+
+/// A model's bytes; trained once for all tests of a file.
+pub static MODEL: LazyLock<Vec<u8>> =
+    LazyLock::new(|| fs::read(folder_with_run().path().join("RUN/model.safetensors")).unwrap());
+
+/// A folder with `model.safetensors` alone.
+pub fn folder_with_model() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.safetensors"), &*MODEL).unwrap();
     folder
 }

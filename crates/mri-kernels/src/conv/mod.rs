@@ -30,7 +30,7 @@ pub(crate) fn forward(g: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f3
     } else if mirror::applies(g) {
         let mirrored = mirror::kernel(weight, g.co, g.ci, g.taps());
         input_grad::input_grad(&mirror::geometry(g), x, &mirrored, bias, y);
-    } else if small::applies(g) && g.n * g.pixels() <= 8 {
+    } else if small::applies_forward(g) {
         small::forward(g, x, weight, bias, y);
     } else {
         forward::forward(g, x, weight, bias, y);

@@ -15,6 +15,8 @@ use crate::parallel::{Shared, for_each_task, with_scratch};
 
 /// Output pixels of the batch up to which this beats a matrix product.
 const PIXELS: usize = 16;
+/// The same for the forward pass, whose dot products win by less.
+const FORWARD_PIXELS: usize = 8;
 /// Taps that are worked on at a time: what belongs to them stays in the first-level cache.
 const SPAN: usize = 1024;
 /// Floats of a cache line.
@@ -26,6 +28,11 @@ const CHANNELS: usize = 16;
 pub(crate) fn applies(g: &Geometry) -> bool {
     let depth = g.ci * g.taps();
     g.n * g.pixels() <= PIXELS && depth >= SPAN && depth.is_multiple_of(LINE) && g.co.is_multiple_of(4)
+}
+
+/// [`applies`], for the forward pass.
+pub(crate) fn applies_forward(g: &Geometry) -> bool {
+    applies(g) && g.n * g.pixels() <= FORWARD_PIXELS
 }
 
 /// From one row of columns to the next. One cache line more than a row, or else the rows, a power of two apart, would
