@@ -79,6 +79,7 @@ pub fn evaluate_cases(
             retrieval: paired,
         },
         flicker: (slices.len() == reports.len()).then(|| flicker::report(&slices, &errors)),
+        probes: None,
         cases: reports,
     })
 }

@@ -7,6 +7,7 @@ pub mod flicker;
 pub mod foreground;
 pub mod metrics;
 pub mod monitoring;
+pub mod probes;
 mod range;
 pub mod report;
 pub mod scores;

@@ -108,14 +108,15 @@ fn draw_patches(
     Ok(values)
 }
 
-/// Uniform on the sphere: normal deviates (Box and Muller) over their norm.
+/// A normal deviate of mean 0 and variance 1 (Box and Muller 1958).
+pub(crate) fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (random.random(), random.random());
+    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+/// Uniform on the sphere: normal deviates over their norm.
 fn unit_vector(length: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
-    let normals: Vec<f64> = (0..length)
-        .map(|_| {
-            let (u, v): (f64, f64) = (random.random(), random.random());
-            (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-        })
-        .collect();
+    let normals: Vec<f64> = (0..length).map(|_| standard_normal(random)).collect();
     let norm = normals.iter().map(|x| x * x).sum::<f64>().sqrt();
     normals.into_iter().map(|x| x / norm).collect()
 }

@@ -16,6 +16,7 @@
 
 use crate::evaluation::Direction;
 use crate::flicker::FlickerReport;
+use crate::probes::ProbeReport;
 use crate::scores::{Metrics, Scores, Summary};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -76,6 +77,8 @@ pub struct DirectionReport {
     pub fitted_on: FittedOn,
     /// Of the volumes that the cases are slices of.
     pub flicker: Option<FlickerReport>,
+    /// Of the generators; [`evaluate`](crate::evaluation::evaluate), which knows none, leaves them out.
+    pub probes: Option<ProbeReport>,
 }
 
 impl DirectionReport {
@@ -101,6 +104,9 @@ impl Serialize for DirectionReport {
         fields.serialize_field("cases", &self.cases)?;
         if let Some(flicker) = &self.flicker {
             fields.serialize_field("flicker", flicker)?;
+        }
+        if let Some(probes) = &self.probes {
+            fields.serialize_field("probes", probes)?;
         }
         fields.serialize_field("range", &self.direction.target_range)?;
         fields.serialize_field("fitted_on", &self.fitted_on)?;

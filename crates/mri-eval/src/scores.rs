@@ -1,7 +1,7 @@
 //! All metrics of one output, and their mean and standard deviation over cases.
 
 use crate::foreground::{mean_within, select};
-use crate::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, ssim, ssim_map};
+use crate::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, sharpness, ssim, ssim_map};
 use crate::{EvalError, Range};
 use ndarray::ArrayView2;
 use serde::Serialize;
@@ -27,11 +27,22 @@ pub struct Metrics<T> {
     pub nmi: T,
     /// Pearson's correlation.
     pub pearson: T,
+    /// Root mean square gradient over that of the truth; absent for the frame, most of which is air.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sharpness: Option<T>,
 }
 
 impl Metrics<Option<f64>> {
-    const UNDEFINED: Self =
-        Metrics { psnr_db: None, ssim: None, ms_ssim: None, mae: None, nmse: None, nmi: None, pearson: None };
+    const UNDEFINED: Self = Metrics {
+        psnr_db: None,
+        ssim: None,
+        ms_ssim: None,
+        mae: None,
+        nmse: None,
+        nmi: None,
+        pearson: None,
+        sharpness: None,
+    };
 }
 
 /// The metrics over the whole frame and over the foreground.
@@ -108,6 +119,7 @@ pub fn score(
         nmse: defined(nmse(output, truth))?,
         nmi: defined(nmi(output, truth, range, range))?,
         pearson: defined(pearson(output, truth))?,
+        sharpness: None,
     };
     let foreground = match mask {
         Some(mask) => score_within(output, truth, mask, range)?,
@@ -132,6 +144,7 @@ fn score_within(
         nmse: defined(nmse(o, t))?,
         nmi: defined(nmi(o, t, range, range))?,
         pearson: defined(pearson(o, t))?,
+        sharpness: Some(defined(sharpness(output, truth, mask))?),
     })
 }
 
@@ -161,6 +174,10 @@ pub fn summarize(cases: &[&Scores<Option<f64>>]) -> Scores<Summary> {
             nmse: metric(|m| m.nmse),
             nmi: metric(|m| m.nmi),
             pearson: metric(|m| m.pearson),
+            sharpness: cases
+                .iter()
+                .any(|case| of(case).sharpness.is_some())
+                .then(|| metric(|m| m.sharpness.flatten())),
         }
     };
     Scores { frame: region(|scores| &scores.frame), foreground: region(|scores| &scores.foreground) }

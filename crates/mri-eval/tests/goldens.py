@@ -1,6 +1,6 @@
 """Makes the numbers in goldens.rs. scikit-image 0.2x, SciPy, NumPy; MS-SSIM written from Wang 2003 with a dense kernel."""
 import numpy as np
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_fill_holes, gaussian_gradient_magnitude
 from scipy.signal import correlate2d
 from scipy.stats import wasserstein_distance
 from skimage.exposure import match_histograms
@@ -45,6 +45,8 @@ print('ssim', mean, 'corner', full[0, 0], 'edge', full[39, 7], 'in mask', full[(
 print('mae', np.abs(o - t).mean(), 'nmse', normalized_root_mse(t, o) ** 2)
 print('nmi', normalized_mutual_information(o, t, bins=64), 'pearson', np.corrcoef(o.ravel(), t.ravel())[0, 1])
 print('ms_ssim', ms_ssim(*images(181, 217)), ms_ssim(*images(161, 170)))
+sharp = lambda x: np.sqrt((gaussian_gradient_magnitude(x, 1, mode='nearest')[(r + 2 * c) % 3 == 0] ** 2).mean())
+print('sharpness', sharp(o) / sharp(t))
 print('otsu', threshold_otsu(t), threshold_otsu(o))
 r, c = np.mgrid[:60, :50]
 distance = (r - 30) ** 2 + (c - 25) ** 2

@@ -3,7 +3,7 @@
 
 use mri_eval::baselines::{LevelCounts, fit_histogram_match};
 use mri_eval::foreground::{foreground, mean_within, otsu_threshold};
-use mri_eval::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, ssim, ssim_map};
+use mri_eval::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, sharpness, ssim, ssim_map};
 use mri_eval::{Range, monitoring::histogram_distance};
 use ndarray::Array2;
 
@@ -48,6 +48,13 @@ fn ssim_and_its_map_equal_scikit_image() {
     assert_close(map[[39, 7]], 0.2523366494423383, 1e-9);
     let mask = Array2::from_shape_fn((40, 32), |(r, c)| (r + 2 * c) % 3 == 0);
     assert_close(mean_within(map.view(), mask.view()).unwrap(), 0.2080516471630726, 1e-9);
+}
+
+#[test]
+fn sharpness_equals_the_quotient_of_scipys_gradients() {
+    let (output, truth) = images((40, 32));
+    let mask = Array2::from_shape_fn((40, 32), |(r, c)| (r + 2 * c) % 3 == 0);
+    assert_close(sharpness(output.view(), truth.view(), mask.view()).unwrap(), 1.3646735759238182, 1e-9);
 }
 
 #[test]

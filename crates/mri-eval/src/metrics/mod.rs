@@ -7,11 +7,13 @@
 mod ms_ssim;
 mod nmi;
 mod pointwise;
+mod sharpness;
 mod ssim;
 
 pub use ms_ssim::{MS_SSIM_MINIMUM_PX, ms_ssim};
 pub use nmi::{NMI_BINS, nmi};
 pub use pointwise::{mae, nmse, pearson, psnr};
+pub use sharpness::sharpness;
 pub use ssim::{SSIM_MINIMUM_PX, ssim, ssim_map};
 
 use crate::EvalError;
