@@ -16,6 +16,8 @@ pub struct History {
     pub losses: Curves,
     /// Validation values over epochs; nested names are joined with a space (`t1_to_t2 ssim`).
     pub validation: Curves,
+    /// The signs of a collapse at the last validation, in words.
+    pub collapse: Vec<String>,
 }
 
 /// Reads the metrics of a run. No file is an empty history; a last line cut short is left out; of two records of the
@@ -28,6 +30,7 @@ pub fn read(run: &Path) -> anyhow::Result<History> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut losses: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
     let mut validation = losses.clone();
+    let mut collapse = Vec::new();
     let last = text.lines().count();
     for (number, line) in (1..).zip(text.lines()) {
         let record: Value = match serde_json::from_str(line) {
@@ -41,9 +44,11 @@ pub fn read(run: &Path) -> anyhow::Result<History> {
         }
         if let (Some(epoch), Some(values)) = (at("epoch"), record.get("validation")) {
             insert(&mut validation, "", values, epoch);
+            let signs = record.get("collapse").and_then(Value::as_array).into_iter().flatten();
+            collapse = signs.filter_map(Value::as_str).map(str::to_owned).collect();
         }
     }
-    Ok(History { losses: curves(losses), validation: curves(validation) })
+    Ok(History { losses: curves(losses), validation: curves(validation), collapse })
 }
 
 /// Every finite number below `value`, under its joined name.
@@ -75,6 +80,7 @@ mod tests {
             r#"{"step":2,"epoch":1,"images":2,"loss":{"cycle":9.0}}"#,
             r#"{"epoch":1,"validation":{"t1_to_t2":{"ssim":0.5},"t2_to_t1":{"ssim":null}}}"#,
             r#"{"step":2,"epoch":1,"images":2,"loss":{"cycle":0.25}}"#,
+            r#"{"epoch":2,"validation":{},"collapse":["flat","far"]}"#,
             r#"{"step":3,"epo"#,
         ];
         std::fs::write(run.path().join("metrics.jsonl"), lines.join("\n")).unwrap();
@@ -83,6 +89,15 @@ mod tests {
         assert_eq!(history.losses["adversarial"], [(1.0, 1.0)]);
         assert_eq!(history.validation["t1_to_t2 ssim"], [(1.0, 0.5)]);
         assert_eq!(history.validation.len(), 1);
+        assert_eq!(history.collapse, ["flat", "far"]);
+    }
+
+    #[test]
+    fn a_collapse_that_passed_is_none() {
+        let run = tempfile::tempdir().unwrap();
+        let lines = [r#"{"epoch":1,"validation":{},"collapse":["flat"]}"#, r#"{"epoch":2,"validation":{}}"#];
+        std::fs::write(run.path().join("metrics.jsonl"), lines.join("\n")).unwrap();
+        assert!(read(run.path()).unwrap().collapse.is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod collapse;
 mod commands;
 mod config;
 mod dataset;

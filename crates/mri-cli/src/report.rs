@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use base64::Engine;
 
-use crate::history;
+use crate::history::{self, History};
 use crate::pictures::{Role, Sheet};
 use crate::plot::{self, escaped};
 use crate::progress_gif;
@@ -27,11 +27,13 @@ lesions: for research only, not for diagnosis.";
 fn page(run: &Path) -> anyhow::Result<String> {
     let resolved = run.canonicalize().with_context(|| format!("cannot read {}", run.display()))?;
     let name = resolved.file_name().unwrap_or_default().to_string_lossy();
+    let history = history::read(run)?;
     let sections = [
+        section("Collapsed", collapse(&history)),
         section("Scores on held-out images", scores::tables(run)?),
         section("Compare", compare(run)?),
         section("How it got there", progress(run)?),
-        section("Curves", plot::svg(&history::read(run)?)),
+        section("Curves", plot::svg(&history)),
         section("Configuration", configuration(run)?),
     ];
     Ok(format!(
@@ -50,6 +52,17 @@ fn page(run: &Path) -> anyhow::Result<String> {
 /// A titled section; nothing where there is no content.
 fn section(title: &str, content: String) -> String {
     if content.is_empty() { content } else { format!("<section>\n<h2>{title}</h2>\n{content}</section>\n") }
+}
+
+/// The signs of a collapse at the last validation; empty where there is none.
+fn collapse(history: &History) -> String {
+    if history.collapse.is_empty() {
+        return String::new();
+    }
+    let signs: String = history.collapse.iter().map(|sign| format!("<li>{}</li>\n", escaped(sign))).collect();
+    format!(
+        "<p class=\"warning\">The generators of this run have collapsed: the model is of no use.</p>\n<ul>\n{signs}</ul>\n"
+    )
 }
 
 /// The slider, and below it the tiles of the newest panel, one strip a case. The slider borrows the tiles' pictures.

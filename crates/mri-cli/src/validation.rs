@@ -7,6 +7,7 @@ use mri_cyclegan::Validation;
 use mri_data::manifest::Slice;
 use mri_data::slices::{visit, with_neighbours};
 use mri_eval::Range;
+use mri_eval::collapse::{OutputStatistics, Sign};
 use mri_eval::metrics::{psnr, ssim};
 use mri_eval::monitoring::{SlicedWasserstein, histogram_distance, sliced_wasserstein};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
@@ -27,6 +28,14 @@ const MOST_UNPAIRED: usize = 24;
 const MOST_OF_VOLUMES: usize = 64;
 
 impl Cases {
+    /// All slices of a domain; of pairs in the order of the other domain's.
+    fn of_domain(&self, domain: usize) -> Vec<&Array3<f32>> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|pair| &pair[domain]).collect(),
+            Self::Unpaired(slices) => slices[domain].iter().collect(),
+        }
+    }
+
     /// Every pair of images that `pairs` names; of volumes some slices, evenly.
     pub fn paired(pairs: &Pairs, settings: &DataSettings) -> Result<Self> {
         let volumes = pairs.good().filter(|line| line.is_of_volumes()).count();
@@ -91,56 +100,66 @@ fn unit_range() -> Result<Range> {
     Ok(Range::new(-1., 1.)?)
 }
 
-/// Judges `translator` in network units.
-pub fn validate(translator: &Translator, cases: &Cases) -> Result<Validation> {
-    let [a, b] = translator.domains();
-    let names = [format!("{b}_to_{a}"), format!("{a}_to_{b}")];
-    let (score, figures) = match cases {
-        Cases::Paired(pairs) => paired(translator, pairs, &names)?,
-        Cases::Unpaired(slices) => unpaired(translator, slices, &names)?,
-    };
-    Ok(Validation { score, figures })
-}
-
-type Scored = (f64, BTreeMap<String, BTreeMap<String, f64>>);
-
-fn paired(translator: &Translator, pairs: &[[Array3<f32>; 2]], names: &[String; 2]) -> Result<Scored> {
+/// Judges `translator` in network units; `is_collapse` says of which signs of a collapse to speak.
+pub fn validate(
+    translator: &Translator,
+    cases: &Cases,
+    is_collapse: impl Fn(&Sign) -> bool,
+) -> Result<Validation> {
+    let domains = translator.domains();
     let range = unit_range()?;
-    let mut figures = BTreeMap::new();
-    let mut score = 0.;
-    for (to, name) in names.iter().enumerate() {
-        let (mut psnr_sum, mut ssim_sum) = (0., 0.);
-        for pair in pairs {
-            let output = translator.translate_channels(pair[1 - to].view(), to)?;
-            let (output, truth) = (middle(&output), middle(&pair[to]));
-            psnr_sum += psnr(output, truth, range)?.min(99.);
-            ssim_sum += ssim(output, truth, range)?;
-        }
-        let n = pairs.len() as f64;
-        let of_direction = [("psnr_db".into(), psnr_sum / n), ("ssim".into(), ssim_sum / n)];
-        figures.insert(name.clone(), of_direction.into());
-        score += ssim_sum / n / 2.;
-    }
-    Ok((score, figures))
-}
-
-fn unpaired(translator: &Translator, slices: &[Vec<Array3<f32>>; 2], names: &[String; 2]) -> Result<Scored> {
-    let range = unit_range()?;
-    let mut figures = BTreeMap::new();
-    let mut score = 0.;
-    for (to, name) in names.iter().enumerate() {
-        let outputs = slices[1 - to]
+    let mut validation = Validation { score: 0., figures: BTreeMap::new(), collapse: Vec::new() };
+    for to in 0..2 {
+        let (sources, references) = (cases.of_domain(1 - to), cases.of_domain(to));
+        let outputs = sources
             .iter()
             .map(|source| translator.translate_channels(source.view(), to))
             .collect::<Result<Vec<_>>>()?;
         let outputs: Vec<ArrayView2<'_, f32>> = outputs.iter().map(middle).collect();
-        let references: Vec<ArrayView2<'_, f32>> = slices[to].iter().map(middle).collect();
-        let histogram = histogram_distance(outputs.iter().copied(), references.iter().copied(), range)?;
-        let wasserstein = sliced_wasserstein(&outputs, &references, range, SlicedWasserstein::default())?;
-        let of_direction =
-            [("histogram_distance".into(), histogram), ("sliced_wasserstein".into(), wasserstein)];
-        figures.insert(name.clone(), of_direction.into());
-        score -= 50. * wasserstein;
+        let [sources, references] = [sources, references].map(middles);
+        let (score, figures) = match cases {
+            Cases::Paired(_) => against_truth(&outputs, &references, range)?,
+            Cases::Unpaired(_) => against_set(&outputs, &references, range)?,
+        };
+        validation.score += score / 2.;
+        let [from, into] = [domains[1 - to], domains[to]];
+        validation.figures.insert(format!("{from}_to_{into}"), figures);
+        let statistics = OutputStatistics::of(&sources, &outputs, &references, range)?;
+        tracing::debug!(to = into, ?statistics, "validated");
+        let signs = statistics.signs().into_iter().filter(&is_collapse);
+        validation.collapse.extend(signs.map(|sign| format!("the synthetic {into} images are {sign}")));
     }
-    Ok((score, figures))
+    Ok(validation)
+}
+
+fn middles(slices: Vec<&Array3<f32>>) -> Vec<ArrayView2<'_, f32>> {
+    slices.into_iter().map(middle).collect()
+}
+
+/// The score of a direction, higher is better, and its figures.
+type Scored = (f64, BTreeMap<String, f64>);
+
+fn against_truth(
+    outputs: &[ArrayView2<'_, f32>],
+    truths: &[ArrayView2<'_, f32>],
+    range: Range,
+) -> Result<Scored> {
+    let (mut psnr_sum, mut ssim_sum) = (0., 0.);
+    for (output, truth) in outputs.iter().zip(truths) {
+        psnr_sum += psnr(output.view(), truth.view(), range)?.min(99.);
+        ssim_sum += ssim(output.view(), truth.view(), range)?;
+    }
+    let n = outputs.len() as f64;
+    Ok((ssim_sum / n, [("psnr_db".into(), psnr_sum / n), ("ssim".into(), ssim_sum / n)].into()))
+}
+
+fn against_set(
+    outputs: &[ArrayView2<'_, f32>],
+    references: &[ArrayView2<'_, f32>],
+    range: Range,
+) -> Result<Scored> {
+    let histogram = histogram_distance(outputs.iter().copied(), references.iter().copied(), range)?;
+    let wasserstein = sliced_wasserstein(outputs, references, range, SlicedWasserstein::default())?;
+    let figures = [("histogram_distance".into(), histogram), ("sliced_wasserstein".into(), wasserstein)];
+    Ok((-100. * wasserstein, figures.into()))
 }

@@ -70,9 +70,15 @@ impl Witness<'_> {
     fn take_note_of_epoch(&mut self, event: &EpochEvent) -> Result<()> {
         let mut line = format!("epoch {}/{}", event.epoch, self.epochs);
         if let Some(validation) = &event.validation {
-            self.log.add(
-                &json!({"epoch": event.epoch, "validation": validation.figures, "score": validation.score}),
-            )?;
+            let mut record =
+                json!({"epoch": event.epoch, "validation": validation.figures, "score": validation.score});
+            if !validation.collapse.is_empty() {
+                record["collapse"] = json!(validation.collapse);
+                let signs = validation.collapse.join("; ");
+                self.bar
+                    .suspend(|| eprintln!("warning: looks collapsed after epoch {}: {signs}", event.epoch));
+            }
+            self.log.add(&record)?;
             for (direction, figures) in &validation.figures {
                 line += &format!("  {direction}");
                 line.extend(figures.iter().map(|(name, value)| format!(" {name} {value:.3}")));

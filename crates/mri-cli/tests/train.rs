@@ -175,6 +175,46 @@ fn an_interrupted_training_saves_ends_cleanly_and_goes_on_as_if_nothing_had_happ
 }
 
 #[test]
+fn a_collapsed_run_is_said_kept_and_failed() {
+    let folder = heads();
+    // Steps of this size leave a pattern in place of a picture.
+    let short = ["--epochs", "8", "--set", "train.validate_every=1"];
+    let broken = train_on_heads(&folder, &[&short[..], &["--out", "broken", "--set", "train.lr=1"]].concat());
+    assert_eq!(broken.code, Some(1), "{}", broken.stderr);
+    for expected in
+        ["warning: looks collapsed after epoch 8: ", "error: broken: the training collapsed: the synthetic "]
+    {
+        assert!(broken.stderr.contains(expected), "{expected:?} is missing in {}", broken.stderr);
+    }
+    let at = |name: &str| folder.path().join("broken").join(name);
+    assert!(at("checkpoints/last.safetensors").exists() && at("model.safetensors").exists());
+    let records = lines_of(&at("metrics.jsonl"));
+    let signs = &records.last().unwrap()["collapse"];
+    assert!(signs[0].as_str().unwrap().starts_with("the synthetic "), "{signs}");
+    assert!(fs::read_to_string(at("report.html")).unwrap().contains("have collapsed"));
+    // What is known of a run does not change by asking again.
+    assert_eq!(run(folder.path(), &["train", "--resume", "broken"]).code, Some(1));
+
+    let healthy = train_on_heads(&folder, &[&short[..], &["--out", "healthy"]].concat()).done();
+    assert!(!healthy.stderr.contains("collapsed"), "{}", healthy.stderr);
+}
+
+#[test]
+fn a_generator_that_starts_as_grey_is_judged_once_it_could_have_learned() {
+    let folder = heads();
+    let grey = |steps: usize, out: &str| {
+        let epochs = (steps / 4).to_string();
+        let settings =
+            ["--set", "model.skip=none", "--set", "train.lr=1e-9", "--set", "train.validate_every=999"];
+        train_on_heads(&folder, &[&settings[..], &["--epochs", &epochs, "--out", out]].concat())
+    };
+    assert!(!grey(8, "short").done().stderr.contains("collapsed"));
+    let idle = grey(500, "idle");
+    assert_eq!(idle.code, Some(1));
+    assert!(idle.stderr.contains("nearly flat"), "{}", idle.stderr);
+}
+
+#[test]
 fn every_normalization_resumes_on_unchanged_data() {
     let folder = heads();
     for method in ["range", "percentile", "z-score", "nyul"] {

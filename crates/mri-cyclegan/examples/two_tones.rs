@@ -93,7 +93,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         Training {
             config: &config,
             batches: &Blobs,
-            validate: &mut || Ok(None),
+            validate: &mut |_| Ok(None),
             observer: &mut Print,
             checkpoints: &checkpoints,
             stop: &AtomicBool::new(false),

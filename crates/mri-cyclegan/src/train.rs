@@ -33,6 +33,8 @@ pub struct Validation {
     pub score: f64,
     /// Every figure, by what is judged (`t1_to_t2`), then by the figure's name (`ssim`).
     pub figures: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Signs of a collapse of the translators, in words; empty where there is none.
+    pub collapse: Vec<String>,
 }
 
 /// One finished epoch.
@@ -88,8 +90,9 @@ pub trait Observer {
     fn epoch_done(&mut self, event: &EpochEvent) -> Result<()>;
 }
 
-/// Judges the model as it is now, through a view such as [`CycleGan::translators`]; `None` where it cannot.
-pub type Validate<'a> = dyn FnMut() -> Result<Option<Validation>> + 'a;
+/// Judges the model as it is now, after so many steps, through a view such as [`CycleGan::translators`]; `None` where it
+/// cannot.
+pub type Validate<'a> = dyn FnMut(u64) -> Result<Option<Validation>> + 'a;
 
 /// All that a training needs beside the model.
 pub struct Training<'a> {
@@ -152,7 +155,8 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
         // `best` is chosen at every `validate_every` epochs alone, so that it does not depend on where a run was broken
         // off; the last epoch's counts where there is no other yet.
         let is_regular = progress.epoch.is_multiple_of(config.validate_every);
-        let validation = if is_regular || progress.epoch == config.epochs { validate()? } else { None };
+        let is_due = is_regular || progress.epoch == config.epochs;
+        let validation = if is_due { validate(model.steps())? } else { None };
         let is_best = match (&validation, progress.best) {
             (None, _) => false,
             (Some(validation), None) => !validation.score.is_nan(),

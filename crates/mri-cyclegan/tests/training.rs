@@ -79,9 +79,9 @@ fn run(mut model: CycleGan, mut progress: Progress, epochs: usize, stop_after: u
     let config = TrainConfig { epochs, ..settings().1 };
     let stop = AtomicBool::new(false);
     let translators = model.translators().unwrap();
-    let mut validate = || {
+    let mut validate = |_| {
         let score = f64::from(translators.a_to_b(&wave(9, 0, 1.)?)?.mean_all()?.to_scalar::<f32>()?);
-        Ok(Some(Validation { score, figures: Default::default() }))
+        Ok(Some(Validation { score, figures: Default::default(), collapse: vec![] }))
     };
     train(
         &mut model,
@@ -146,7 +146,13 @@ fn the_best_state_does_not_depend_on_where_a_run_was_broken_off() {
         let training = Training {
             config: &TrainConfig { epochs, ..settings().1 },
             batches: &Waves,
-            validate: &mut || Ok(Some(Validation { score: score(epoch.get()), figures: Default::default() })),
+            validate: &mut |_| {
+                Ok(Some(Validation {
+                    score: score(epoch.get()),
+                    figures: Default::default(),
+                    collapse: vec![],
+                }))
+            },
             observer: &mut EpochOf(&epoch),
             checkpoints: &folder(path),
             stop: &AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! `mri-cli train`: load, construct, resume, train, measure.
 
 use crate::{
+    collapse,
     config::{Config, DataConfig},
     dataset::{Dataset, LoaderBatches, with_phantom},
     device::DeviceChoice,
@@ -21,6 +22,7 @@ use mri_cyclegan::{
     train,
 };
 use mri_data::split::Split;
+use mri_eval::collapse::Sign;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
@@ -109,7 +111,10 @@ pub fn run(args: Args) -> Result<()> {
         epochs: config.train.epochs,
         started,
     };
-    let mut judge = || validate(&translator, &cases).map(Some).map_err(outside);
+    let mut judge = |steps| {
+        let counts = |sign: &Sign| collapse::counts(sign, config.model.skip, steps);
+        validate(&translator, &cases, counts).map(Some).map_err(outside)
+    };
     let outcome = train(
         &mut model,
         &mut progress,
@@ -300,6 +305,7 @@ fn finish(
     outln!("run folder  {path}")?;
     outln!("model       {}", run.model().display())?;
     outln!("report      {path}/report.html")?;
+    collapse::check(run, &history)?;
     outln!("translate   {} translate --model {path} --to {b} -i IN -o OUT", program())
 }
 

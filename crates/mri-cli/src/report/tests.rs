@@ -80,6 +80,20 @@ fn a_run_that_has_only_begun_has_a_report() {
 }
 
 #[test]
+fn a_collapsed_run_says_so_first() {
+    let run = run_folder();
+    write(run.path()).unwrap();
+    let html = || std::fs::read_to_string(run.path().join("report.html")).unwrap();
+    assert!(!html().contains("collapsed"));
+    let record = r#"{"epoch":5,"validation":{},"collapse":["the synthetic t2 images are <nearly> flat"]}"#;
+    std::fs::write(run.path().join("metrics.jsonl"), record).unwrap();
+    write(run.path()).unwrap();
+    let html = html();
+    let place = |text: &str| html.find(text).unwrap();
+    assert!(place("<li>the synthetic t2 images are &lt;nearly&gt; flat</li>") < place("<table>"));
+}
+
+#[test]
 fn the_slider_moves_in_a_browser() {
     let Some(browser) = browser() else {
         println!("skipped: no Chromium on this machine (set CHROMIUM to name one)");
