@@ -73,7 +73,8 @@ fn json_is_the_contract() {
 
     let copy = &there["baselines"]["copy"];
     let metrics = ["mae", "nmi", "nmse", "pearson", "psnr_db", "ssim"];
-    assert_eq!(keys(&copy["foreground"]), metrics);
+    assert_eq!(keys(&copy["foreground"]), ["mae", "nmi", "nmse", "pearson", "psnr_db", "sharpness", "ssim"]);
+    assert!(copy["foreground"]["sharpness"]["mean"].is_f64());
     for metric in metrics {
         for summary in [&copy[metric], &copy["foreground"][metric]] {
             assert_eq!(keys(summary), ["mean", "sd"]);
