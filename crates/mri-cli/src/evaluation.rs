@@ -6,13 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
-use mri_data::image::{BitDepth, Image};
+use mri_data::image::BitDepth;
 use mri_data::scratch::{Kept, Scratch};
 use mri_eval::evaluation::{Cases, Direction, Images, Label, TrainingFit, evaluate_cases};
 use mri_eval::report::{Failed, Report};
 use mri_eval::{EvalError, Range};
-use ndarray::{Array2, Axis};
+use ndarray::Ix2;
 
+use crate::ensemble::Estimate;
 use crate::paired_slices::{PairedSlice, PairedSlices};
 use crate::pairs::{BadPair, Line, Pairs};
 use crate::training_data::TrainingData;
@@ -33,6 +34,8 @@ pub struct Translated {
     pub images: [Kept; 2],
     /// `outputs[d]` is the synthetic image of domain `d`.
     pub outputs: [Kept; 2],
+    /// Their standard deviations over the members of an ensemble.
+    pub sds: [Option<Kept>; 2],
     subject: Option<String>,
     /// Name and place of the slice, where it is a volume's.
     slice_of: Option<(String, usize)>,
@@ -49,26 +52,25 @@ pub fn evaluate(
     scratch: &Path,
 ) -> Result<Evaluation> {
     let translate = |slice: &PairedSlice, to: usize| translate_slice(translator, slice, to);
-    evaluate_with(translator.domains(), translator.settings(), translate, pairs, training, scratch)
+    let mut evaluation =
+        evaluate_with(translator.domains(), translator.settings(), translate, pairs, training, scratch)?;
+    uncertainty::calibrate(&mut evaluation, translator.members().0)?;
+    Ok(evaluation)
 }
 
-/// The synthetic image of domain `to`, as a file of its source's depth holds it.
-fn translate_slice(translator: &Translator, slice: &PairedSlice, to: usize) -> Result<Image> {
-    let middle = translator.settings().neighbours;
-    let unit = translator.translate_channels(slice.units[1 - to].view(), to)?;
-    let unit = unit.index_axis(Axis(0), middle).to_owned();
+/// The synthetic image of domain `to`, in the values of a file of its source's depth.
+fn translate_slice(translator: &Translator, slice: &PairedSlice, to: usize) -> Result<Estimate<Ix2>> {
     let depth = slice.images[1 - to].depth;
-    let pixels = match depth {
+    translator.estimate(slice.units[1 - to].view(), to, |unit| match depth {
         BitDepth::Float => unit.mapv(|value| 0.5 * (value + 1.)),
-        _ => translator.to_file_values(&unit, to, depth),
-    };
-    Ok(Image { pixels, depth })
+        _ => translator.to_file_values(unit, to, depth),
+    })
 }
 
 fn evaluate_with(
     domains: [&str; 2],
     settings: &DataSettings,
-    translate: impl Fn(&PairedSlice, usize) -> Result<Image>,
+    translate: impl Fn(&PairedSlice, usize) -> Result<Estimate<Ix2>>,
     pairs: &Pairs,
     training: Option<&TrainingData>,
     scratch: &Path,
@@ -119,7 +121,7 @@ fn evaluate_with(
 /// All slices of a line, or nothing where one fails.
 fn translate_line(
     domains: [&str; 2],
-    translate: &impl Fn(&PairedSlice, usize) -> Result<Image>,
+    translate: &impl Fn(&PairedSlice, usize) -> Result<Estimate<Ix2>>,
     line: &Line,
     slices: &PairedSlices,
     scratch: &Scratch,
@@ -127,11 +129,13 @@ fn translate_line(
     let one = |index: usize| -> Result<Translated> {
         let slice = slices.slice(index)?;
         let named = || slice.position.map_or_else(String::new, |position| format!("slice {position}"));
-        let output = |to: usize| -> Result<Kept> {
+        let output = |to: usize| -> Result<(Kept, Option<Kept>)> {
             let output = output_of(domains, translate, &slice, to);
-            let output = if slice.position.is_some() { output.with_context(named) } else { output };
-            Ok(scratch.keep(output?.view())?)
+            let Estimate { mean, sd } =
+                if slice.position.is_some() { output.with_context(named) } else { output }?;
+            Ok((scratch.keep(mean.view())?, sd.map(|sd| scratch.keep(sd.view())).transpose()?))
         };
+        let [to_a, to_b] = [output(0)?, output(1)?];
         let [a, b] = &slice.images;
         let name = match slice.position {
             Some(position) => format!("{} slice {position}", line.name),
@@ -140,7 +144,8 @@ fn translate_line(
         Ok(Translated {
             name,
             depths: [a.depth, b.depth],
-            outputs: [output(0)?, output(1)?],
+            outputs: [to_a.0, to_b.0],
+            sds: [to_a.1, to_b.1],
             images: [scratch.keep(a.pixels.view())?, scratch.keep(b.pixels.view())?],
             subject: line.subject.clone().or_else(|| slice.position.map(|_| line.name.clone())),
             slice_of: slice.position.map(|position| (line.name.clone(), position)),
@@ -152,25 +157,26 @@ fn translate_line(
 /// The synthetic image of domain `to` as its file would hold it, in units of the true one.
 fn output_of(
     domains: [&str; 2],
-    translate: &impl Fn(&PairedSlice, usize) -> Result<Image>,
+    translate: &impl Fn(&PairedSlice, usize) -> Result<Estimate<Ix2>>,
     slice: &PairedSlice,
     to: usize,
-) -> Result<Array2<f32>> {
-    let output = translate(slice, to)?;
-    let truth = &slice.images[to];
-    let (found, expected) = (output.pixels.dim(), truth.pixels.dim());
+) -> Result<Estimate<Ix2>> {
+    let Estimate { mean: output, sd } = translate(slice, to)?;
+    let (depth, truth) = (slice.images[1 - to].depth, &slice.images[to]);
+    let (found, expected) = (output.dim(), truth.pixels.dim());
     ensure!(found == expected, "the synthetic {} is {found:?} px, not {expected:?}", domains[to]);
     ensure!(
-        output.pixels.iter().all(|value| value.is_finite()),
+        output.iter().all(|value| value.is_finite()),
         "the synthetic {} holds values that are not finite",
         domains[to]
     );
-    let max = output.depth.max_value();
+    let max = depth.max_value();
     let scale = truth.depth.max_value() / max;
-    Ok(match output.depth {
-        BitDepth::Float => output.pixels.mapv(|value| value.clamp(0.0, max) * scale),
-        _ => output.pixels.mapv(|value| value.round().clamp(0.0, max) * scale),
-    })
+    let mean = match depth {
+        BitDepth::Float => output.mapv(|value| value.clamp(0.0, max) * scale),
+        _ => output.mapv(|value| value.round().clamp(0.0, max) * scale),
+    };
+    Ok(Estimate { mean, sd: sd.map(|sd| sd * scale) })
 }
 
 /// The cases of one direction.
@@ -215,6 +221,8 @@ pub fn range_of(depth: BitDepth) -> Range {
         BitDepth::Float => Range::UNIT,
     }
 }
+
+mod uncertainty;
 
 #[cfg(test)]
 mod tests;

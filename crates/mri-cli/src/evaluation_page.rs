@@ -13,6 +13,8 @@ use crate::evaluation::{Evaluation, Translated};
 use crate::pictures::{Role, Tile, grey, sheet};
 use crate::plot::escaped;
 
+mod uncertainty;
+
 /// Pictures of at most this many cases, evenly chosen: a page stays small enough to open.
 const MOST_CASES: usize = 24;
 
@@ -20,7 +22,7 @@ const MOST_CASES: usize = 24;
 const ERROR_GAIN: f32 = 2.0;
 
 const STYLE: &str = ":root { color-scheme: light dark } body { font: 1rem/1.5 system-ui, sans-serif; max-width: 70rem; \
-margin: 2rem auto; padding: 0 1rem } pre { overflow-x: auto } img { max-width: 100% } .warning { font-weight: bold }";
+margin: 2rem auto; padding: 0 1rem } pre { overflow-x: auto } img { max-width: 100% } td, th { padding: .2rem .6rem; text-align: left; vertical-align: top } .warning { font-weight: bold }";
 
 /// The page as HTML.
 pub fn page(evaluation: &Evaluation) -> Result<String> {
@@ -31,9 +33,10 @@ pub fn page(evaluation: &Evaluation) -> Result<String> {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Evaluation</title>\n\
          <style>{STYLE}</style>\n<h1>Evaluation</h1>\n\
          <p class=\"warning\">The translated images are synthetic. They are for research only, not for diagnosis: \
-         the model can invent anatomy and can hide lesions.</p>\n<pre>{}</pre>\n\
+         the model can invent anatomy and can hide lesions.</p>\n<pre>{}</pre>\n{}\
          <h2>Source, synthetic, true, and their absolute difference (x{ERROR_GAIN}): {} of {} slices</h2>\n",
         escaped(&report.table()),
+        uncertainty::section(report),
         shown.len(),
         cases.len(),
     );
@@ -59,12 +62,16 @@ fn write_case(html: &mut String, report: &Report, case: &Translated, scratch: &S
         let (source_max, max) = (case.depths[from].max_value(), case.depths[to].max_value());
         let error = (&output - &truth).mapv(f32::abs);
         let (a, b) = (&direction.direction.from, &direction.direction.to);
-        rows.push(vec![
+        let mut row = vec![
             tile(format!("{a} source"), source.view(), source_max),
             tile(format!("synthetic {b}"), output.view(), max),
             tile(format!("true {b}"), truth.view(), max),
             tile(format!("error x{ERROR_GAIN}"), error.view(), max / ERROR_GAIN),
-        ]);
+        ];
+        if let Some(sd) = case.sds[to] {
+            row.push(tile(format!("SD x{ERROR_GAIN}"), scratch.read(sd)?.view(), max / ERROR_GAIN));
+        }
+        rows.push(row);
     }
     let mut png = Cursor::new(Vec::new());
     sheet("", rows).picture.write_to(&mut png, image::ImageFormat::Png)?;

@@ -8,6 +8,7 @@ use crate::history::{Curves, History};
 use crate::whole_file;
 
 mod axis;
+pub mod reliability;
 use axis::Axis;
 
 const WIDTH: f64 = 760.0;

@@ -1,62 +1,52 @@
-//! A trained model, applied to images.
+//! Trained models, applied to images.
 
 use anyhow::{Context, Result, bail, ensure};
-use candle_core::{Device, Tensor};
-use mri_cyclegan::{CycleGan, Translators, load_translators};
-use mri_data::{
-    geometry::Canvas,
-    image::{BitDepth, Image},
-    normalize::Normalizer,
-    volume::{SliceAxis, Volume},
-};
-use ndarray::{Array2, Array3, Array4, ArrayView3, Axis, concatenate, stack};
-use serde::{Deserialize, Serialize};
+use candle_core::Device;
+use mri_cyclegan::{CycleGan, load_translators};
+use mri_data::image::{BitDepth, Image};
+use mri_data::volume::{SliceAxis, Volume};
+use ndarray::{Array2, Array3, ArrayView3, Axis, Ix2};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
+pub use crate::data_settings::DataSettings;
+use crate::ensemble::{Estimate, Spread};
+use crate::member::Member;
 pub use crate::slice_passes::AIR;
-use crate::slice_passes::Passes;
-use crate::volume_passes::{Maps, replace_voxels};
+use crate::volume_passes::Maps;
 
-/// What a model file says of the images that it was trained on: [`mri_cyclegan::Metadata::data`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DataSettings {
-    pub canvas: Canvas,
-    /// Of the domains A and B, fitted on the training images.
-    pub normalizers: [Normalizer; 2],
-    /// Hash of the manifest of the training images.
-    pub manifest_sha256: String,
-    /// The direction that volumes were cut along.
-    #[serde(default)]
-    pub slice_axis: SliceAxis,
-    /// Slices on each side of the translated one that the network sees as further channels.
-    #[serde(default)]
-    pub neighbours: usize,
-}
+/// Samples of Monte-Carlo dropout that stand for an uncertainty.
+pub const DROPOUT_SAMPLES: usize = 8;
 
-#[cfg(test)]
-impl DataSettings {
-    /// 8-bit images of any size, as they are.
-    pub fn for_tests() -> Self {
-        let range = mri_data::normalize::Normalization::Range { min: Some(0.), max: Some(255.) };
-        let image = Image { pixels: ndarray::array![[0., 255.]], depth: BitDepth::Eight };
-        #[allow(clippy::unwrap_used)]
-        let normalizer = range.fit([image]).unwrap();
-        Self {
-            canvas: Canvas { height_px: 32, width_px: 32, fit: mri_data::geometry::Fit::Contain },
-            normalizers: [normalizer.clone(), normalizer],
-            manifest_sha256: String::new(),
-            slice_axis: SliceAxis::default(),
-            neighbours: 0,
-        }
-    }
-}
-
-/// Two generators with everything needed to go from file values to file values.
+/// The generators of one model or of several, with everything needed to go from file values to file values.
 pub struct Translator {
-    translators: Translators,
+    first: Member,
+    /// An output is the mean of all.
+    others: Vec<Member>,
+    sampling: Sampling,
     domains: [String; 2],
     settings: DataSettings,
-    device: Device,
+    /// Empty while the model is in training.
+    files: Vec<ModelFile>,
+}
+
+/// Where networks were loaded from, and what the file says of their training.
+pub struct ModelFile {
+    pub path: PathBuf,
+    /// Hash of the manifest of the training images.
+    pub manifest_sha256: String,
+    /// The probability of dropout.
+    dropout: f64,
+}
+
+/// What the members of a translator are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Models, mostly one.
+    Models,
+    /// Samples of one model by Monte-Carlo dropout.
+    Dropout,
 }
 
 impl Translator {
@@ -72,17 +62,77 @@ impl Translator {
             "{}: networks of {channels} channels do not fit slices with {neighbours} neighbours on each side",
             file.display()
         );
-        Ok(Self { translators, domains: metadata.domains, settings, device: device.clone() })
+        Ok(Self {
+            first: Member::new(translators, settings.canvas, neighbours, device),
+            others: Vec::new(),
+            sampling: Sampling::Models,
+            domains: metadata.domains,
+            files: vec![ModelFile {
+                path: file,
+                manifest_sha256: settings.manifest_sha256.clone(),
+                dropout: metadata.generator.dropout,
+            }],
+            settings,
+        })
+    }
+
+    /// The models of all `paths`, which translate by the mean of their outputs.
+    pub fn ensemble(paths: &[PathBuf], device: &Device) -> Result<Self> {
+        let mut models = paths.iter().map(|path| Self::load(path, device));
+        let mut ensemble = models.next().context("no model")??;
+        for model in models {
+            let model = model?;
+            let [first, other] = [&ensemble, &model].map(|model| model.files[0].path.clone());
+            let apart = || format!("{} and {} do not make an ensemble", first.display(), other.display());
+            if model.domains != ensemble.domains {
+                let [ours, theirs] = [&ensemble, &model].map(|model| model.domains.join("` and `"));
+                let reason = format!("they translate between `{ours}` and between `{theirs}`");
+                return Err(anyhow::anyhow!(reason).context(apart()));
+            }
+            ensemble.settings.ensure_alike(&model.settings).with_context(apart)?;
+            let is_other = |file: &ModelFile| file.path.canonicalize().ok() == other.canonicalize().ok();
+            ensure!(
+                !ensemble.files.iter().any(is_other),
+                "{} is given twice: an ensemble needs different models",
+                other.display()
+            );
+            ensemble.others.push(model.first);
+            ensemble.files.extend(model.files);
+        }
+        Ok(ensemble)
+    }
+
+    /// [`DROPOUT_SAMPLES`] samples of this one model by Monte-Carlo dropout (Gal and Ghahramani 2016). The same samples are
+    /// taken of every slice, so that an output depends on nothing but its input.
+    pub fn by_dropout(self) -> Result<Self> {
+        let file = self.files.first().context("a model in training has no uncertainty")?;
+        ensure!(
+            file.dropout > 0.,
+            "{}: trained without dropout, so that one model alone has no uncertainty: give several with --model, trained with \
+             different seeds, or train one with --set model.dropout=0.3",
+            file.path.display()
+        );
+        let sample = |index| self.first.dropout_sample(index);
+        let others = (1..DROPOUT_SAMPLES as u64).map(sample).collect();
+        Ok(Self { first: sample(0), others, sampling: Sampling::Dropout, ..self })
     }
 
     /// The generators of a model in training; what the training changes shows at once.
     pub fn of_training(model: &CycleGan, domains: &[String; 2], settings: &DataSettings) -> Result<Self> {
+        let (translators, device) = (model.translators()?, model.device());
         Ok(Self {
-            translators: model.translators()?,
+            first: Member::new(translators, settings.canvas, settings.neighbours, device),
+            others: Vec::new(),
+            sampling: Sampling::Models,
             domains: domains.clone(),
             settings: settings.clone(),
-            device: model.device().clone(),
+            files: Vec::new(),
         })
+    }
+
+    /// How many outputs are averaged, and what they come from.
+    pub fn members(&self) -> (usize, Sampling) {
+        (1 + self.others.len(), self.sampling)
     }
 
     /// Names of the two domains.
@@ -90,14 +140,15 @@ impl Translator {
         self.domains.each_ref().map(String::as_str)
     }
 
-    /// What is known of the data that it was trained on.
+    /// What is known of the data that it was trained on; of several models what they have in common, and the canvas of the
+    /// first.
     pub fn settings(&self) -> &DataSettings {
         &self.settings
     }
 
-    /// Hash of the manifest of the training images.
-    pub fn manifest_sha256(&self) -> &str {
-        &self.settings.manifest_sha256
+    /// The files that it was loaded from.
+    pub fn files(&self) -> &[ModelFile] {
+        &self.files
     }
 
     /// Index of the domain called `name`.
@@ -111,12 +162,15 @@ impl Translator {
         })
     }
 
-    /// The synthetic image of domain `to`: as large and as deep as `image`, which is of the other domain.
-    pub fn translate(&self, image: &Image, to: &str) -> Result<Image> {
+    /// The synthetic image of domain `to`, in the file values of `image`, which is of the other domain: as large and as
+    /// deep. Where the networks see neighbours, the image stands for its own.
+    pub fn translate(&self, image: &Image, to: &str) -> Result<Estimate<Ix2>> {
         let to = self.domain(to)?;
         let unit = self.to_unit(image, 1 - to)?;
-        let output = self.translate_unit(&unit, to)?;
-        Ok(Image { pixels: self.to_file_values(&output, to, image.depth), depth: image.depth })
+        let (height, width) = unit.dim();
+        let channels = 2 * self.settings.neighbours + 1;
+        let repeated = unit.broadcast((channels, height, width)).context("an image of no size")?;
+        self.estimate(repeated, to, |unit| self.to_file_values(unit, to, image.depth))
     }
 
     /// File values to network units, by the normalization of the image's `domain`.
@@ -130,79 +184,68 @@ impl Translator {
         unit.mapv(|v| map.from_unit(v).clamp(0., depth.max_value()))
     }
 
-    /// Translates network units to domain `to`, at the size of the input. Where the networks see neighbours, the image
-    /// stands for its own.
-    pub fn translate_unit(&self, unit: &Array2<f32>, to: usize) -> Result<Array2<f32>> {
+    /// What the members make of a slice with its neighbours, at the size of the input, in the units that `to_values` brings
+    /// each of their outputs to.
+    ///
+    /// # Shapes
+    /// (2 * neighbours + 1, rows, columns) in network units -> (rows, columns).
+    pub fn estimate(
+        &self,
+        unit: ArrayView3<'_, f32>,
+        to: usize,
+        to_values: impl Fn(&Array2<f32>) -> Array2<f32>,
+    ) -> Result<Estimate<Ix2>> {
         let middle = self.settings.neighbours;
-        let (height, width) = unit.dim();
-        let repeated = unit.broadcast((2 * middle + 1, height, width)).context("an image of no size")?;
-        Ok(self.translate_channels(repeated, to)?.index_axis_move(Axis(0), middle))
+        let output = |member: &Member| -> Result<Array2<f32>> {
+            Ok(to_values(&member.translate_channels(unit, to)?.index_axis_move(Axis(0), middle)))
+        };
+        let mut spread = Spread::of(output(&self.first)?);
+        for member in &self.others {
+            spread.add(&output(member)?);
+        }
+        Ok(spread.estimate())
     }
 
-    /// Translates a slice with its neighbours, network units, to domain `to`, at the size of the input. The middle channel
-    /// is the translation of the slice.
+    /// Translates a slice with its neighbours, network units, to domain `to`, at the size of the input: the mean of the
+    /// members. The middle channel is the translation of the slice.
     ///
     /// # Shapes
     /// (2 * neighbours + 1, rows, columns), both.
     pub fn translate_channels(&self, unit: ArrayView3<'_, f32>, to: usize) -> Result<Array3<f32>> {
-        let (_, height, width) = unit.dim();
-        let placement = self.passes(1).place((height, width));
-        let placed: Vec<_> =
-            unit.outer_iter().map(|channel| placement.forward(&channel.to_owned(), AIR)).collect();
-        let views: Vec<_> = placed.iter().map(|channel| channel.view()).collect();
-        let output = self.run_network(stack(Axis(0), &views)?.insert_axis(Axis(0)), to)?;
-        let output = output.index_axis_move(Axis(0), 0);
-        let mut translated = Array3::from_elem(unit.dim(), AIR);
-        for (mut channel, on_canvas) in translated.outer_iter_mut().zip(output.outer_iter()) {
-            channel.assign(&placement.inverse(&on_canvas.to_owned(), AIR));
+        let mut spread = Spread::of(self.first.translate_channels(unit, to)?);
+        for member in &self.others {
+            spread.add(&member.translate_channels(unit, to)?);
         }
-        Ok(translated)
+        Ok(spread.estimate().mean)
     }
 
     /// The synthetic volume of domain `to` on the grid of `volume`, which is of the other domain. Its voxels are replaced
-    /// in place: the memory of one volume and of a batch of slices. `done` is told the slices that are.
+    /// in place: the memory of one volume and of a batch of slices; of four volumes where there are several members. `done`
+    /// is told the slices that are, for each member.
     pub fn translate_volume<H>(
         &self,
         mut volume: Volume<H>,
         to: usize,
         settings: VolumePass,
-        done: impl FnMut(usize),
+        mut done: impl FnMut(usize),
     ) -> Result<Translated<H>> {
         let [source, target] = [1 - to, to].map(|domain| &self.settings.normalizers[domain]);
         let maps =
             Maps { source: source.map_for_volume(volume.voxels.view())?, target: target.typical().clone() };
-        let middle = |output: Array4<f32>| output.index_axis_move(Axis(1), self.settings.neighbours);
-        let network = |input| Ok(middle(self.run_network(input, to)?));
-        let VolumePass { axis, batch } = settings;
-        let not_finite = replace_voxels(&mut volume, axis, &maps, &self.passes(batch), network, done)?;
-        Ok(Translated { volume, maps, not_finite })
-    }
-
-    fn passes(&self, batch: usize) -> Passes {
-        Passes { canvas: self.settings.canvas, neighbours: self.settings.neighbours, batch }
-    }
-
-    /// Slices through the network, as it sees them. On the CPU they pass one at a time: several at once are not faster
-    /// there, and the sums of a convolution depend in their last bits on how many images it is given.
-    ///
-    /// # Shapes
-    /// (N, C, H, W) to the same.
-    fn run_network(&self, input: Array4<f32>, to: usize) -> Result<Array4<f32>> {
-        if !self.device.is_cpu() || input.len_of(Axis(0)) == 1 {
-            return self.run_batch(input, to);
+        let source = (!self.others.is_empty()).then(|| volume.voxels.clone());
+        let not_finite = self.first.replace_voxels(&mut volume, to, settings, &maps, &mut done)?;
+        let mut sd = None;
+        if let Some(source) = source {
+            let mut spread = Spread::of(volume.voxels.clone());
+            for member in &self.others {
+                volume.voxels.assign(&source);
+                member.replace_voxels(&mut volume, to, settings, &maps, &mut done)?;
+                spread.add(&volume.voxels);
+            }
+            let estimate = spread.estimate();
+            (volume.voxels, sd) = (estimate.mean, estimate.sd);
         }
-        let alone = |slice: ArrayView3<'_, f32>| self.run_batch(slice.to_owned().insert_axis(Axis(0)), to);
-        let outputs = input.outer_iter().map(alone).collect::<Result<Vec<_>>>()?;
-        let views: Vec<_> = outputs.iter().map(|output| output.view()).collect();
-        Ok(concatenate(Axis(0), &views)?)
-    }
-
-    fn run_batch(&self, input: Array4<f32>, to: usize) -> Result<Array4<f32>> {
-        let dims = input.dim();
-        let (values, _) = input.into_raw_vec_and_offset();
-        let x = Tensor::from_vec(values, dims, &self.device)?;
-        let y = if to == 1 { self.translators.a_to_b(&x)? } else { self.translators.b_to_a(&x)? };
-        Ok(Array4::from_shape_vec(dims, y.flatten_all()?.to_vec1()?)?)
+        Ok(Translated { volume, sd, maps, not_finite })
     }
 }
 
@@ -218,6 +261,8 @@ pub struct VolumePass {
 #[derive(Debug)]
 pub struct Translated<H> {
     pub volume: Volume<H>,
+    /// Standard deviation of the members on the same grid, in the units of the voxels; none of one member alone.
+    pub sd: Option<Array3<f32>>,
     pub maps: Maps,
     /// Voxels of the source that were NaN or infinite, and stood for air.
     pub not_finite: usize,

@@ -20,6 +20,7 @@ pub struct Architecture {
 pub struct Translators {
     a_to_b: Generator,
     b_to_a: Generator,
+    mode: Mode,
 }
 
 impl Translators {
@@ -27,6 +28,7 @@ impl Translators {
         Ok(Self {
             a_to_b: Generator::new(config, vb.pp(GENERATOR_AB))?,
             b_to_a: Generator::new(config, vb.pp(GENERATOR_BA))?,
+            mode: Mode::Inference,
         })
     }
 
@@ -35,14 +37,22 @@ impl Translators {
         Self::new(config, parameters.frozen())
     }
 
+    /// The same networks with dropout left on: sample `index` of Monte-Carlo dropout (Gal and Ghahramani 2016). Each index
+    /// drops activations of its own, the same ones in every pass; they go by the place in the batch, so that what becomes
+    /// of an image does not depend on others only where it passes alone.
+    pub fn dropout_sample(&self, index: u64) -> Self {
+        let mode = Mode::Train { dropout_key: random::key(0, "dropout sample", index) };
+        Self { a_to_b: self.a_to_b.clone(), b_to_a: self.b_to_a.clone(), mode }
+    }
+
     /// Translates a batch (N,C,H,W) in [-1,1] from domain A to B.
     pub fn a_to_b(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.a_to_b.forward(x, Mode::Inference)?)
+        Ok(self.a_to_b.forward(x, self.mode)?)
     }
 
     /// Translates a batch (N,C,H,W) in [-1,1] from domain B to A.
     pub fn b_to_a(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.b_to_a.forward(x, Mode::Inference)?)
+        Ok(self.b_to_a.forward(x, self.mode)?)
     }
 }
 

@@ -201,6 +201,18 @@ fn the_model_file_translates_as_the_model_does() {
 }
 
 #[test]
+fn a_sample_of_dropout_is_drawn_by_its_index_alone() {
+    let translators = new_model().translators().unwrap();
+    let x = wave(5, 1, 1.).unwrap();
+    let flat = |t: Result<Tensor>| t.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let sample = |index| flat(translators.dropout_sample(index).a_to_b(&x));
+    assert_eq!(sample(0), sample(0));
+    assert_ne!(sample(0), sample(1));
+    assert_ne!(sample(0), flat(translators.a_to_b(&x)));
+    assert_ne!(sample(0), flat(translators.dropout_sample(0).b_to_a(&x)));
+}
+
+#[test]
 fn a_loss_that_is_not_finite_is_named_with_its_step() {
     let (loss, train) = settings();
     for adversarial in [Adversarial::Lsgan, Adversarial::Bce] {

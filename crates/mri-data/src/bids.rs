@@ -103,6 +103,15 @@ impl BidsName {
         Self { entities, suffix: suffix.to_owned(), extension: self.extension.clone() }
     }
 
+    /// The name of the map of a synthetic image's uncertainty: its own, and `Uncertainty` after its description.
+    pub fn uncertainty(&self) -> Self {
+        let mut map = self.clone();
+        for (_, label) in map.entities.iter_mut().filter(|(key, _)| key == "desc") {
+            label.push_str("Uncertainty");
+        }
+        map
+    }
+
     /// The name of the JSON file beside it.
     pub fn sidecar(&self) -> String {
         format!("{}.json", self.stem())
@@ -289,7 +298,10 @@ mod tests {
         ] {
             let name = BidsName::parse(source).unwrap();
             assert_eq!((name.to_string().as_str(), name.suffix()), (source, "T1w"));
-            assert_eq!(name.synthetic("T2w").to_string(), derived);
+            let synthetic = name.synthetic("T2w");
+            assert_eq!(synthetic.to_string(), derived);
+            let map = derived.replace("ynthetic_", "yntheticUncertainty_");
+            assert_eq!(synthetic.uncertainty().to_string(), map);
         }
         for other in [
             "T1w.nii.gz",

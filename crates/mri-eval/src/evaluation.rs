@@ -80,6 +80,7 @@ pub fn evaluate_cases(
         },
         flicker: (slices.len() == reports.len()).then(|| flicker::report(&slices, &errors)),
         probes: None,
+        uncertainty: None,
         cases: reports,
     })
 }

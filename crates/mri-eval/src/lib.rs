@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod baselines;
+pub mod calibration;
 pub mod collapse;
 mod error;
 pub mod evaluation;

@@ -4,6 +4,7 @@
 //! {"t1_to_t2": {"model": M, "baselines": {"copy": M, "invert": M, "histogram": M, "lut": M, "retrieval": M},
 //!               "cases": [{"name": .., "subject": .., "model": C, "baselines": {"copy": C, ..}}, ..],
 //!               "flicker": {"model": S, "baselines": {"copy": S, ..}, "volumes": [{"name": .., "slices": .., "model": .., "baselines": {..}}]},
+//!               "uncertainty": {"members": .., "reliability": [{"sd": .., "rmse": ..}, ..], ..},
 //!               "range": [0, 255], "fitted_on": {"histogram": .., "lut": .., "retrieval": ..}},
 //!  "t2_to_t1": ..,
 //!  "failed": [{"name": .., "reason": ..}]}
@@ -12,8 +13,10 @@
 //! `M = {"psnr_db": {"mean", "sd"}, "ssim": .., "ms_ssim": .., "mae": .., "nmse": .., "nmi": .., "pearson": ..,
 //! "foreground": {the same without ms_ssim}}`; `C` has plain numbers in place of mean and SD. A number that does not exist
 //! is null, and a mean over fewer than all cases says how many were left out: `"infinite"` (exact outputs have no finite
-//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed, and `"flicker"` only where the cases are slices of volumes.
+//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed, `"flicker"` only where the cases are slices of volumes, and
+//! `"uncertainty"` ([`Calibration`]) only where the model states one.
 
+use crate::calibration::Calibration;
 use crate::evaluation::Direction;
 use crate::flicker::FlickerReport;
 use crate::probes::ProbeReport;
@@ -79,6 +82,8 @@ pub struct DirectionReport {
     pub flicker: Option<FlickerReport>,
     /// Of the generators; [`evaluate`](crate::evaluation::evaluate), which knows none, leaves them out.
     pub probes: Option<ProbeReport>,
+    /// Of the model's uncertainty, where it states one: whoever knows it fills it in.
+    pub uncertainty: Option<Calibration>,
 }
 
 impl DirectionReport {
@@ -107,6 +112,9 @@ impl Serialize for DirectionReport {
         }
         if let Some(probes) = &self.probes {
             fields.serialize_field("probes", probes)?;
+        }
+        if let Some(uncertainty) = &self.uncertainty {
+            fields.serialize_field("uncertainty", uncertainty)?;
         }
         fields.serialize_field("range", &self.direction.target_range)?;
         fields.serialize_field("fitted_on", &self.fitted_on)?;
@@ -198,6 +206,9 @@ fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt:
         write!(f, "model {}, copy {}, invert {}", percent(model), percent(copy), percent(invert))?;
         let (histogram, lut, retrieval) = (percent(histogram), percent(lut), percent(retrieval));
         writeln!(f, ", histogram {histogram}, lut {lut}, retrieval {retrieval}")?;
+    }
+    if let Some(uncertainty) = &report.uncertainty {
+        writeln!(f, "{uncertainty}")?;
     }
     let FittedOn { histogram, lut, retrieval } = &report.fitted_on;
     if histogram == lut && lut == retrieval {

@@ -2,7 +2,7 @@
 import numpy as np
 from scipy.ndimage import binary_fill_holes, gaussian_gradient_magnitude
 from scipy.signal import correlate2d
-from scipy.stats import wasserstein_distance
+from scipy.stats import spearmanr, t as student_t, wasserstein_distance
 from skimage.exposure import match_histograms
 from skimage.filters import threshold_otsu
 from skimage.metrics import (normalized_mutual_information, normalized_root_mse, peak_signal_noise_ratio,
@@ -56,3 +56,19 @@ print('foreground', threshold, binary_fill_holes(head > threshold / 2).sum(), (h
 matched = match_histograms(t, o)
 print('histogram match', [float(matched[t == level][0]) for level in (0, 64, 128, 255)], matched.mean())
 print('histogram distance', wasserstein_distance(o.ravel(), t.ravel()))
+
+# calibration.rs
+r, c = np.mgrid[:37, :29]
+sd = ((r * 37 + c * 101) % 50 + 1) / 4
+error = sd * ((r * 7919 + c * 104729 + r * c * 31) % 33 - 16) / 8
+selected = (r + 2 * c) % 3 > 0
+s, e = sd[selected], np.abs(error[selected])
+rms = lambda x: np.sqrt((x ** 2).mean())
+tenths = np.array_split(np.argsort(s, kind='stable'), 10)
+bins = [(rms(s[tenth]), rms(e[tenth])) for tenth in tenths]
+print('calibration', s.size, 'first bin', bins[0], 'last bin', bins[-1])
+print('ence', np.mean([abs(v - m) / v for v, m in bins]), 'spearman', spearmanr(s, e).statistic)
+print('last tenth', e[tenths[-1]].sum() / e.sum(), np.sort(e)[-tenths[-1].size:].sum() / e.sum())
+print('within', (e <= s).mean(), (e <= 2 * s).mean(), 'scale', rms(e) / rms(s))
+for n in (2, 3, 4, 5, 8, 50):
+    print('expected of', n, [2 * student_t.cdf(k / np.sqrt(1 + 1 / n), n - 1) - 1 for k in (1, 2)])

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 pub enum Mode {
     /// Dropout is off.
     Inference,
-    /// Dropout is on.
+    /// Dropout is on: in training, and for a sample of Monte-Carlo dropout (Gal and Ghahramani 2016).
     Train {
         /// Decides what is dropped: the same key drops the same activations. Take another one for each pass.
         dropout_key: u64,

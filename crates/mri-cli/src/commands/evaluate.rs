@@ -9,6 +9,7 @@ use mri_eval::report::Report;
 
 use crate::dataset::{Dataset, with_phantom};
 use crate::device::DeviceChoice;
+use crate::ensemble::Models;
 use crate::exit::SomeFailed;
 use crate::pairs::Pairs;
 use crate::run_folder::RunFolder;
@@ -20,9 +21,8 @@ use crate::{evaluation, evaluation_page, whole_file};
 /// Measure a model on true pairs, beside copying, inverting, histogram matching and two oracles
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run folder or model file
-    #[arg(long, value_name = "RUN|FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    models: Models,
     /// True pairs of images, or of volumes on one grid: a CSV with one column a domain (t1,t2) and perhaps `subject`;
     /// paths relative to it
     #[arg(long, value_name = "CSV")]
@@ -55,7 +55,7 @@ pub fn run(args: Args) -> Result<()> {
             bail!("{} exists; --overwrite replaces it", file.display());
         }
     }
-    let translator = Translator::load(&args.model, &args.device.open()?)?;
+    let translator = args.models.open(&args.device.open()?)?;
     let domains = translator.domains();
     let pairs = Pairs::list(&args.pairs, domains)?;
     let training = training_data(&args, &translator)?;
@@ -80,20 +80,18 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
-/// The pairs that the user names, else the training data of the run, where they still are.
+/// The pairs that the user names, else the training data of the run (of several the first), where they still are.
 fn training_data(args: &Args, translator: &Translator) -> Result<Option<TrainingData>> {
     if let Some(csv) = &args.train_pairs {
         return Ok(Some(training_pairs(csv, translator.domains())?));
     }
-    if !args.model.is_dir() {
-        return Ok(None);
-    }
+    let Some(run) = args.models.paths.first().filter(|path| path.is_dir()) else { return Ok(None) };
     let of_run = || -> Result<TrainingData> {
-        let (_, config) = RunFolder::open(&args.model)?;
+        let (_, config) = RunFolder::open(run)?;
         let config = with_phantom(config)?;
         let dataset = Dataset::find(&config)?;
         ensure!(
-            dataset.manifest.hash() == translator.manifest_sha256(),
+            dataset.manifest.hash() == translator.settings().manifest_sha256,
             "the files have changed since the training"
         );
         dataset.for_baselines(&config)
@@ -101,7 +99,7 @@ fn training_data(args: &Args, translator: &Translator) -> Result<Option<Training
     match of_run() {
         Ok(training) => Ok(Some(training)),
         Err(error) => {
-            eprintln!("warning: the training data of {} cannot be used: {error:#}", args.model.display());
+            eprintln!("warning: the training data of {} cannot be used: {error:#}", run.display());
             Ok(None)
         }
     }

@@ -4,6 +4,8 @@ mod checks;
 mod plan;
 mod shard;
 mod sidecar;
+mod target;
+mod together;
 mod work;
 
 use std::num::NonZeroUsize;
@@ -17,13 +19,14 @@ use mri_data::nifti::DataType;
 use mri_data::study::Study;
 use mri_data::volume::SliceAxis;
 
+use crate::ensemble::Models;
 use crate::stdout::outln;
-use crate::translator::{Translator, VolumePass, model_file};
+use crate::translator::VolumePass;
 use crate::{device::DeviceChoice, exit::SomeFailed};
 use checks::{check_derivative, check_inputs_stay, check_outputs, describe, without_existing};
 use plan::{Plan, Task};
 use shard::Shard;
-use work::{Worker, for_all, sha256_of};
+use work::{Worker, for_all, hashes_of};
 
 /// Translate slices, volumes or series into the other contrast
 ///
@@ -32,9 +35,8 @@ use work::{Worker, for_all, sha256_of};
 /// input. Outputs are synthetic: for research only, not for diagnosis.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Run folder or model file
-    #[arg(long, value_name = "RUN|FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    models: Models,
     /// Domain to translate to, such as t2; the inputs are of the other one
     #[arg(long, value_name = "DOMAIN")]
     to: String,
@@ -100,7 +102,7 @@ fn slice_axis(name: &str) -> Result<SliceAxis, String> {
 
 pub fn run(args: Args) -> Result<()> {
     let device = if args.dry_run { Device::Cpu } else { args.device.open()? };
-    let translator = Translator::load(&args.model, &device)?;
+    let translator = args.models.open(&device)?;
     let to = translator.domain(&args.to)?;
     let Plan { mut items, derivative } = Plan::make(&args, &translator)?;
     check_inputs_stay(&args, &items)?;
@@ -132,12 +134,14 @@ pub fn run(args: Args) -> Result<()> {
     let worker = Worker {
         translator: &translator,
         to,
-        model_sha256: &if has_volumes { sha256_of(&model_file(&args.model)?)? } else { String::new() },
+        models_sha256: &if has_volumes { hashes_of(translator.files())? } else { Vec::new() },
         pass: VolumePass { axis, batch: args.batch.get() },
         datatype: args.dtype.unwrap_or_default(),
         existing: existing(&args),
     };
-    let slices: Vec<u64> = tasks.iter().map(|task| task.slices(axis).unwrap_or(1)).collect();
+    let (members, _) = translator.members();
+    let passes = |task: &Task| members as u64 * task.slices(axis).unwrap_or(1);
+    let slices: Vec<u64> = tasks.iter().map(passes).collect();
     let bar = ProgressBar::new(slices.iter().sum());
     let tasks_and_slices: Vec<_> = tasks.iter().zip(slices).collect();
     failures.extend(for_all(&tasks_and_slices, args.jobs.get(), |(task, expected)| {
@@ -212,7 +216,10 @@ fn dry_run(
         match (&task.study, remark()) {
             (_, Err(error)) => failures.push(error),
             (study, Ok(remark)) => {
-                let remark = if matches!(study, Study::Image(_)) { "image".into() } else { remark };
+                let mut remark = if matches!(study, Study::Image(_)) { "image".into() } else { remark };
+                if let Some(map) = task.target.uncertainty() {
+                    remark.push_str(&format!(", uncertainty in {}", map.display()));
+                }
                 outln!("translate\t{}\t{}\t{remark}", study.display(), task.target.path().display())?;
             }
         }

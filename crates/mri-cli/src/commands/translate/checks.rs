@@ -9,7 +9,8 @@ use mri_data::bids;
 use mri_data::study::Study;
 
 use super::Args;
-use super::plan::{Derivative, Target, Task};
+use super::plan::{Derivative, Task};
+use super::target::Target;
 
 /// An output must never be put in the place of an input.
 pub fn check_inputs_stay(args: &Args, items: &[Result<Task>]) -> Result<()> {

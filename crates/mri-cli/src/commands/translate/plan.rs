@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use mri_data::bids::{self, BidsImage};
+use mri_data::bids::{self, BidsImage, BidsName};
 use mri_data::dicom::SeriesRef;
-use mri_data::nifti::is_nifti_name;
 use mri_data::study::{Study, VolumeRef, list_chosen_studies};
 use mri_data::volume::{Orientation, SliceAxis};
 
+use super::target::{NiftiPlace, Target, is_named_itself, target};
 use super::{Args, VolumeFormat};
 use crate::translator::Translator;
 
@@ -33,18 +33,6 @@ pub struct Task {
 pub struct BidsSource {
     pub uri: String,
     pub skull_stripped: Option<bool>,
-}
-
-/// What is written, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    Image(PathBuf),
-    Nifti {
-        image: PathBuf,
-        sidecar: PathBuf,
-    },
-    /// The folder of a series.
-    Dicom(PathBuf),
 }
 
 /// A BIDS derivative.
@@ -127,105 +115,6 @@ fn grid_of_series(series: &SeriesRef) -> Result<(mri_data::volume::Affine, [usiz
     Ok((affine, [columns, rows, series.slices().unwrap_or_default()]))
 }
 
-impl Target {
-    /// Every path that appears.
-    pub fn paths(&self) -> Vec<&Path> {
-        match self {
-            Self::Image(path) | Self::Dicom(path) => vec![path],
-            Self::Nifti { image, sidecar } => vec![image, sidecar],
-        }
-    }
-
-    /// The path that is the image.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Image(path) | Self::Dicom(path) => path,
-            Self::Nifti { image, .. } => image,
-        }
-    }
-
-    fn nifti(image: PathBuf) -> Result<Self> {
-        let stem = stem(&image).with_context(|| {
-            format!(
-                "{}: cannot write a volume with this extension: use .nii, .nii.gz or .hdr",
-                image.display()
-            )
-        })?;
-        Ok(Self::Nifti { sidecar: image.with_file_name(format!("{stem}.json")), image })
-    }
-}
-
-/// The name of a NIfTI file without its extension.
-fn stem(path: &Path) -> Option<String> {
-    if !is_nifti_name(path) {
-        return None;
-    }
-    let name = path.file_name()?.to_string_lossy();
-    let without_gz = name.len() - if name.to_ascii_lowercase().ends_with(".gz") { 3 } else { 0 };
-    let name = name.get(..without_gz)?;
-    Some(name.rsplit_once('.')?.0.to_owned())
-}
-
-/// Whether the input is the study itself and no folder or archive that holds it.
-fn is_named_itself(input: &Path, study: &Study) -> bool {
-    match study {
-        Study::Volume(volume) => {
-            input.is_file() || volume.series().is_some_and(|one| one.relative().as_os_str().is_empty())
-        }
-        Study::Image(_) => input.is_file(),
-    }
-}
-
-/// Where one study goes: `one` is the only one, and named by the user.
-fn target(args: &Args, study: &Study, one: bool) -> Result<Target> {
-    let output = &args.output;
-    let inside = output.join(study.relative());
-    match (study, args.format) {
-        (Study::Image(_), _) => {
-            let is_file = one && !output.is_dir() && output.extension().is_some();
-            Ok(Target::Image(if is_file { output.clone() } else { inside }))
-        }
-        (Study::Volume(volume), VolumeFormat::Dicom) => dicom_target(volume, output, inside, one),
-        (Study::Volume(volume), VolumeFormat::Same) if volume.series().is_some() => {
-            dicom_target(volume, output, inside, one)
-        }
-        (Study::Volume(volume), _) => {
-            if one && !output.is_dir() && output.extension().is_some() {
-                return Target::nifti(output.clone());
-            }
-            let name = match volume.series() {
-                Some(_) => {
-                    let mut name = inside.file_name().unwrap_or_default().to_os_string();
-                    name.push(".nii.gz");
-                    inside.with_file_name(name)
-                }
-                // Of a pair, the input may be named by its second half.
-                None => volume
-                    .paths()
-                    .first()
-                    .and_then(|path| path.file_name())
-                    .map_or(inside.clone(), |name| inside.with_file_name(name)),
-            };
-            Target::nifti(name)
-        }
-    }
-}
-
-fn dicom_target(volume: &VolumeRef, output: &Path, inside: PathBuf, one: bool) -> Result<Target> {
-    if one {
-        ensure!(
-            !is_nifti_name(output),
-            "{}: a DICOM series is written as a folder; --format nifti converts it",
-            output.display()
-        );
-        return Ok(Target::Dicom(output.to_path_buf()));
-    }
-    Ok(Target::Dicom(match (volume.series(), stem(&inside)) {
-        (None, Some(stem)) => inside.with_file_name(stem),
-        _ => inside,
-    }))
-}
-
 /// A study whose output would be that of an earlier one becomes an error.
 fn refusing_collisions(items: Vec<Result<Task>>) -> Vec<Result<Task>> {
     let mut taken: HashMap<PathBuf, String> = HashMap::new();
@@ -280,8 +169,14 @@ fn of_bids(args: &Args, translator: &Translator) -> Result<Plan> {
         let BidsImage { volume, name, skull_stripped } = image;
         let name = name.synthetic(target_suffix);
         let folder = args.output.join(volume.relative().parent().unwrap_or(Path::new("")));
-        let target =
-            Target::Nifti { image: folder.join(name.to_string()), sidecar: folder.join(name.sidecar()) };
+        let place = |name: &BidsName| NiftiPlace {
+            image: folder.join(name.to_string()),
+            sidecar: folder.join(name.sidecar()),
+        };
+        let target = Target::Nifti {
+            volume: place(&name),
+            uncertainty: args.models.uncertainty.then(|| place(&name.uncertainty())),
+        };
         Ok(Task { study: Study::Volume(volume), target, bids: Some(BidsSource { uri, skull_stripped }) })
     });
     let derivative = Derivative { root: args.output.clone(), source: args.input.clone() };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::plan::BidsSource;
 use super::work::Worker;
-use crate::translator::Translated;
+use crate::translator::{ModelFile, Sampling, Translated};
 
 pub const NOTICE: &str = "Synthetic image: for research only, not for diagnosis.";
 
@@ -20,7 +20,13 @@ struct Sidecar<'a> {
     from: &'a str,
     to: &'a str,
     source: Source,
-    model: Model<'a>,
+    /// The only one, or else `models`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Model<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<Model<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ensemble: Option<Ensemble>,
     software: Software,
     slice_axis: SliceAxis,
     neighbours: usize,
@@ -51,6 +57,23 @@ struct Source {
 struct Model<'a> {
     sha256: &'a str,
     manifest_sha256: &'a str,
+}
+
+/// Which number of several outputs the voxels are.
+#[derive(Serialize)]
+struct Ensemble {
+    /// What they are made by.
+    of: Sampling,
+    members: usize,
+    statistic: Statistic,
+}
+
+/// What is written of the members' outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Statistic {
+    Mean,
+    StandardDeviation,
 }
 
 #[derive(Serialize)]
@@ -85,17 +108,24 @@ impl<'a> Fitted<'a> {
     }
 }
 
-/// The text of the sidecar of `made`, which came from `source`.
-pub fn text<H>(
-    worker: &Worker<'_>,
+/// The text of the sidecar of `made`, or of the map of its uncertainty, which came from `source`.
+pub fn text<'a, H>(
+    worker: &'a Worker<'_>,
     source: &VolumeRef,
     bids: Option<&BidsSource>,
     made: &Translated<H>,
+    statistic: Statistic,
 ) -> Result<String> {
     let (translator, to) = (worker.translator, worker.to);
     let domains = translator.domains();
     let target = &translator.settings().normalizers[to];
     let is_dicom = source.series().is_some();
+    let model =
+        |(sha256, file): (&'a str, &'a ModelFile)| Model { sha256, manifest_sha256: &file.manifest_sha256 };
+    let mut models: Vec<_> =
+        worker.models_sha256.iter().map(String::as_str).zip(translator.files()).map(model).collect();
+    let model = if models.len() == 1 { models.pop() } else { None };
+    let (members, of) = translator.members();
     let slashed =
         || source.relative().iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
     let sidecar = Sidecar {
@@ -109,7 +139,9 @@ pub fn text<H>(
             files: source.paths().len(),
             sha256: source.sha256()?,
         },
-        model: Model { sha256: worker.model_sha256, manifest_sha256: translator.manifest_sha256() },
+        model,
+        models,
+        ensemble: (members > 1).then_some(Ensemble { of, members, statistic }),
         software: Software { name: "mri-cyclegan", version: env!("CARGO_PKG_VERSION") },
         slice_axis: worker.pass.axis,
         neighbours: translator.settings().neighbours,
