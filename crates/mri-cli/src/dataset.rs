@@ -14,7 +14,7 @@ use mri_data::{
     manifest::{Domain, Manifest, Slice, discover_studies},
     normalize::Normalization,
     pairing::{Thumbnail, suspected_pairs},
-    phantom::{DatasetOptions, Existing, holds_dataset, write_dataset},
+    phantom::{DatasetOptions, Existing, holds_dataset, holds_older_dataset, write_dataset},
     slices::{Preparation, Slices, fit_normalizer},
     split::split,
     study::{Place, list_domains},
@@ -38,8 +38,12 @@ pub fn with_phantom(mut config: Config) -> Result<Config> {
     if data.t1.is_none() && data.t2.is_none() {
         let path = &data.phantom_path;
         if !holds_dataset(path, &data.phantom) {
-            eprintln!("making the phantom data set {}", path.display());
-            write_dataset(path, &data.phantom, Existing::Refuse).with_context(|| {
+            let (making, existing) = match holds_older_dataset(path, &data.phantom) {
+                true => ("making anew, as an older version made it,", Existing::Replace),
+                false => ("making", Existing::Refuse),
+            };
+            eprintln!("{making} the phantom data set {}", path.display());
+            write_dataset(path, &data.phantom, existing).with_context(|| {
                 format!(
                     "{} does not hold the phantom of this configuration: remove it, or set data.phantom_path",
                     path.display()

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
 use mri_data::image::BitDepth;
 use mri_data::scratch::{Kept, Scratch};
-use mri_eval::evaluation::{Cases, Direction, Images, Label, TrainingFit, evaluate_cases};
+use mri_eval::evaluation::{Anatomy, Cases, Direction, Images, Label, TrainingFit, evaluate_cases};
 use mri_eval::report::{Failed, Report};
 use mri_eval::{EvalError, Range};
-use ndarray::Ix2;
+use ndarray::{Array2, Ix2};
 
+use crate::anatomy_maps::AnatomyMaps;
 use crate::ensemble::Estimate;
 use crate::paired_slices::{PairedSlice, PairedSlices};
 use crate::pairs::{BadPair, Line, Pairs};
@@ -37,6 +38,8 @@ pub struct Translated {
     /// Their standard deviations over the members of an ensemble.
     pub sds: [Option<Kept>; 2],
     subject: Option<String>,
+    labels: Option<Kept>,
+    lesions: Option<Kept>,
     /// Name and place of the slice, where it is a volume's.
     slice_of: Option<(String, usize)>,
 }
@@ -137,6 +140,8 @@ fn translate_line(
         };
         let [to_a, to_b] = [output(0)?, output(1)?];
         let [a, b] = &slice.images;
+        let AnatomyMaps { labels, lesions } = line.anatomy.read(a.pixels.dim())?;
+        let keep = |map: Option<Array2<f32>>| map.map(|map| scratch.keep(map.view())).transpose();
         let name = match slice.position {
             Some(position) => format!("{} slice {position}", line.name),
             None => line.name.clone(),
@@ -148,6 +153,8 @@ fn translate_line(
             sds: [to_a.1, to_b.1],
             images: [scratch.keep(a.pixels.view())?, scratch.keep(b.pixels.view())?],
             subject: line.subject.clone().or_else(|| slice.position.map(|_| line.name.clone())),
+            labels: keep(labels)?,
+            lesions: keep(lesions)?,
             slice_of: slice.position.map(|position| (line.name.clone(), position)),
         })
     };
@@ -202,15 +209,26 @@ impl Cases for Towards<'_> {
 
     fn images(&self, index: usize) -> std::result::Result<Images<'_>, EvalError> {
         let case = &self.cases[index];
-        let read = |kept: Kept| {
-            let image = self.scratch.read(kept);
-            image.map(Into::into).map_err(|error| EvalError::Unreadable { reason: error.to_string() })
-        };
         Ok(Images {
-            source: read(case.images[1 - self.to])?,
-            truth: read(case.images[self.to])?,
-            output: read(case.outputs[self.to])?,
+            source: self.read(case.images[1 - self.to])?.into(),
+            truth: self.read(case.images[self.to])?.into(),
+            output: self.read(case.outputs[self.to])?.into(),
         })
+    }
+
+    fn anatomy(&self, index: usize) -> std::result::Result<Anatomy<'_>, EvalError> {
+        let case = &self.cases[index];
+        let read = |kept: Option<Kept>| kept.map(|kept| self.read(kept)).transpose();
+        Ok(Anatomy {
+            labels: read(case.labels)?.map(|labels| labels.mapv(|label| label as u8).into()),
+            lesions: read(case.lesions)?.map(|lesions| lesions.mapv(|value| value > 0.0).into()),
+        })
+    }
+}
+
+impl Towards<'_> {
+    fn read(&self, kept: Kept) -> std::result::Result<Array2<f32>, EvalError> {
+        self.scratch.read(kept).map_err(|error| EvalError::Unreadable { reason: error.to_string() })
     }
 }
 
@@ -226,3 +244,6 @@ mod uncertainty;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod anatomy_tests;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod anatomy_maps;
 mod collapse;
 mod commands;
 mod config;

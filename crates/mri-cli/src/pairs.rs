@@ -1,5 +1,5 @@
-//! A CSV of true pairs: columns named by the two domains, an optional column `subject`, others ignored. Paths are relative
-//! to the CSV and name images, or volumes on one grid.
+//! A CSV of true pairs: columns named by the two domains, optional columns `subject`, `labels` and `lesions`, others ignored.
+//! Paths are relative to the CSV and name images, or volumes on one grid.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use mri_data::image::BitDepth;
 use mri_data::source::ImageRef;
 use mri_data::study::{Study, VolumeRef, list_studies};
 
+use crate::anatomy_maps::{self, AnatomyRefs};
 use crate::paired_slices::PairedSlices;
 use crate::translator::DataSettings;
 
@@ -27,6 +28,8 @@ pub struct Line {
     /// The first domain's path as the CSV has it.
     pub name: String,
     pub subject: Option<String>,
+    /// Labels and lesions, which only `evaluate` reads.
+    pub anatomy: AnatomyRefs,
     sources: Sources,
 }
 
@@ -69,7 +72,13 @@ impl Pairs {
             let found = header.iter().collect::<Vec<_>>().join(", ");
             bail!("{}: no column `{missing}`; its columns are: {found}", csv.display());
         };
-        let columns = Columns { width: header.len(), domains, sources: [a, b], subject: column("subject") };
+        let columns = Columns {
+            width: header.len(),
+            domains,
+            sources: [a, b],
+            subject: column("subject"),
+            anatomy: anatomy_maps::COLUMNS.map(column),
+        };
         let folder = csv.parent().unwrap_or(Path::new(""));
         let number = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
         let mut lines: Vec<_> = reader
@@ -156,6 +165,7 @@ struct Columns<'a> {
     domains: [&'a str; 2],
     sources: [usize; 2],
     subject: Option<usize>,
+    anatomy: [Option<usize>; 2],
 }
 
 impl Columns<'_> {
@@ -182,7 +192,12 @@ impl Columns<'_> {
             _ => bail!("one is an image and the other a volume"),
         };
         let subject = self.subject.map(field).filter(|subject| !subject.is_empty()).map(str::to_owned);
-        Ok(Line { number, name: field(self.sources[0]).to_owned(), subject, sources })
+        let anatomy =
+            AnatomyRefs::list(self.anatomy.map(|column| column.map(field).unwrap_or_default()), folder)?;
+        if !anatomy.is_empty() && matches!(sources, Sources::Volumes(_)) {
+            bail!("`labels` and `lesions` are for images; of volumes they cannot be used");
+        }
+        Ok(Line { number, name: field(self.sources[0]).to_owned(), subject, anatomy, sources })
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use mri_data::DataError;
 use mri_data::image::read_image;
-use mri_data::phantom::{DatasetOptions, Existing, Lesions, holds_dataset, write_dataset};
+use mri_data::phantom::{
+    DatasetOptions, Existing, Lesions, holds_dataset, holds_older_dataset, write_dataset,
+};
 
 fn small() -> DatasetOptions {
     DatasetOptions {
@@ -16,7 +18,7 @@ fn small() -> DatasetOptions {
         test_subjects: 2,
         slices_per_subject: 3,
         size_px: 32,
-        lesions: Lesions::Present,
+        lesions: Lesions::Test,
         ..DatasetOptions::default()
     }
 }
@@ -56,10 +58,12 @@ fn the_parts_share_no_subject_and_every_pair_exists() {
     assert_eq!(of("train/t1/"), of("train_partners/t2/"));
     assert_eq!(of("train/t2/"), of("train_partners/t1/"));
     for part in ["validation", "test"] {
-        for kind in ["t2", "labels", "lesions"] {
+        for kind in ["t2", "labels"] {
             assert_eq!(of(&format!("{part}/t1/")), of(&format!("{part}/{kind}/")), "{part}/{kind}");
         }
     }
+    assert_eq!(of("test/t1/"), of("test/lesions/"));
+    assert!(of("validation/lesions/").is_empty(), "lesions choose no checkpoint");
     let parts = ["train/t1/", "train/t2/", "validation/t1/", "test/t1/"].map(of);
     assert_eq!(
         parts.iter().map(BTreeSet::len).sum::<usize>(),
@@ -69,7 +73,12 @@ fn the_parts_share_no_subject_and_every_pair_exists() {
     for (part, pairs) in [("train", 12), ("validation", 3), ("test", 6)] {
         let table = fs::read_to_string(dir.join(part).join("pairs.csv")).unwrap();
         let mut lines = table.lines();
-        assert_eq!(lines.next(), Some("t1,t2,subject"));
+        let columns = match part {
+            "train" => "t1,t2,subject",
+            "validation" => "t1,t2,subject,labels",
+            _ => "t1,t2,subject,labels,lesions",
+        };
+        assert_eq!(lines.next(), Some(columns));
         let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
         assert_eq!(rows.len(), pairs, "{part}");
         for row in rows {
@@ -79,6 +88,9 @@ fn the_parts_share_no_subject_and_every_pair_exists() {
             let [t1, t2] = [t1, t2].map(|path| read_image(&path).unwrap().pixels);
             assert_eq!(t1.dim(), (32, 32));
             assert_ne!(t1, t2);
+            for truth in &row[3..] {
+                assert_eq!(read_image(&dir.join(part).join(truth)).unwrap().pixels.dim(), (32, 32));
+            }
         }
     }
 }
@@ -93,6 +105,37 @@ fn the_same_options_give_the_same_bytes_for_any_number_of_threads() {
         contents(&dir)
     });
     assert_eq!(one, four);
+}
+
+#[test]
+fn lesions_change_the_test_part_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [healthy, ill] = [Lesions::Absent, Lesions::Test].map(|lesions| {
+        let dir = scratch.path().join(format!("{lesions:?}"));
+        write_dataset(&dir, &DatasetOptions { lesions, size_px: 64, ..small() }, Existing::Refuse).unwrap();
+        contents(&dir)
+    });
+    let differing = ill.iter().filter(|(name, bytes)| healthy.get(*name) != Some(bytes));
+    let differing: BTreeSet<&str> =
+        differing.filter_map(|(name, _)| name.rsplit_once('/')).map(|(f, _)| f).collect();
+    let expected = ["test", "test/labels", "test/lesions", "test/t1", "test/t2"];
+    assert_eq!(differing, BTreeSet::from(expected));
+}
+
+#[test]
+fn a_data_set_of_an_older_version_is_known() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("phantom");
+    write_dataset(&dir, &small(), Existing::Refuse).unwrap();
+    assert!(!holds_older_dataset(&dir, &small()), "it is of this version");
+    let path = dir.join("phantom.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let version = text.lines().find(|line| line.contains("phantom_version")).unwrap();
+    let older = text.replace(version, "  \"phantom_version\": 1,").replace("\"test\"", "\"absent\"");
+    fs::write(&path, older).unwrap();
+    assert!(!holds_dataset(&dir, &small()) && holds_older_dataset(&dir, &small()));
+    assert!(!holds_older_dataset(&dir, &DatasetOptions { seed: 1, ..small() }), "another data set");
+    assert!(!holds_older_dataset(scratch.path(), &small()), "nothing there");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Judges a made-up translation of a made-up head against its truth and the baselines:
 //! `cargo run -p mri-eval --example judge`
 
-use mri_eval::evaluation::{Case, Direction, Training, evaluate};
+use mri_eval::evaluation::{Anatomy, Case, Direction, Training, evaluate};
 use mri_eval::report::Report;
 use mri_eval::{EvalError, Range};
 use ndarray::Array2;
@@ -33,6 +33,7 @@ fn main() -> Result<(), EvalError> {
             source: t1[index].view(),
             truth: t2[index].view(),
             output: synthetic[index].view(),
+            anatomy: Anatomy::default(),
         })
         .collect();
     let direction = Direction {

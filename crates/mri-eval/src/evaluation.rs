@@ -1,20 +1,21 @@
 //! The model and the baselines on the same cases.
 
+mod anatomy;
 mod cases;
 mod fits;
+mod judge;
 mod training;
 
-use crate::baselines::{ToneCurve, copy, invert};
-use crate::flicker::{self, mean_error};
-use crate::foreground::foreground;
+use crate::flicker;
 use crate::report::{Baselines, CaseReport, DirectionReport, FittedOn};
-use crate::scores::{Scores, Summary, score, summarize};
+use crate::scores::{Scores, Summary, summarize};
 use crate::{EvalError, Range};
+use anatomy::Anatomies;
 use fits::{Fits, groups};
-use ndarray::{ArrayView2, CowArray, Ix2};
+use judge::{Judge, JudgedCase};
 use rayon::prelude::*;
 
-pub use cases::{Case, Cases, Images, Label};
+pub use cases::{Anatomy, Case, Cases, Images, Label};
 pub use training::{Candidates, MOST_CANDIDATES, Training, TrainingFit};
 
 /// A direction of translation: names of the domains and their declared ranges.
@@ -44,7 +45,8 @@ pub fn evaluate(
 }
 
 /// As [`evaluate`], holding only some of the images at a time: [`MOST_CANDIDATES`] pairs, and a few for each thread.
-/// Where the cases are slices of volumes, the report has their [`flicker`].
+/// Where the cases are slices of volumes, the report has their [`flicker`]; where their [`Anatomy`] is known, what became of
+/// [`lesions`](crate::lesions) and [`tissues`](crate::tissues).
 ///
 /// # Errors
 /// As [`evaluate`], and those of [`Cases::images`].
@@ -58,29 +60,32 @@ pub fn evaluate_cases(
     }
     let (groups, left_out) = groups(cases);
     let fits = Fits::new(direction, cases, training, &groups)?;
+    let anatomies = Anatomies::new(direction, cases, &groups)?;
+    let judge = Judge { direction, cases, groups: &groups, fits: &fits, anatomies: &anatomies };
     let judged = (0..cases.count())
         .into_par_iter()
-        .map(|index| {
-            judge(direction, cases, &groups, &fits, index).map_err(|error| in_case(cases, index, error))
-        })
+        .map(|index| judge.case(index).map_err(|error| in_case(cases, index, error)))
         .collect::<Result<Vec<_>, _>>()?;
 
     let origin = |trained: bool| if trained { training.origin.clone() } else { left_out.clone() };
     let paired = origin(training.lookup.is_some());
     let slices: Vec<_> = (0..cases.count()).filter_map(|index| cases.label(index).slice_of).collect();
-    let (reports, errors): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+    let reports: Vec<CaseReport> = judged.iter().map(|case| case.report(cases.label(case.index))).collect();
+    let errors = || judged.iter().map(JudgedCase::mean_errors).collect::<Vec<_>>();
     Ok(DirectionReport {
         direction: direction.clone(),
-        model: summarize(&reports.iter().map(|case: &CaseReport| &case.model).collect::<Vec<_>>()),
+        model: summarize(&reports.iter().map(|case| &case.model).collect::<Vec<_>>()),
         baselines: summarize_baselines(&reports),
         fitted_on: FittedOn {
             histogram: origin(training.levels.is_some()),
             lut: paired.clone(),
             retrieval: paired,
         },
-        flicker: (slices.len() == reports.len()).then(|| flicker::report(&slices, &errors)),
+        flicker: (slices.len() == reports.len()).then(|| flicker::report(&slices, &errors())),
         probes: None,
         uncertainty: None,
+        lesions: judge.lesions(&judged),
+        tissues: judge::tissues(&judged, &left_out),
         cases: reports,
     })
 }
@@ -89,75 +94,11 @@ fn in_case(cases: &(impl Cases + ?Sized), index: usize, error: EvalError) -> Eva
     EvalError::InCase { name: cases.label(index).name.to_owned(), source: Box::new(error) }
 }
 
-/// The scores of a case, and the mean errors of the model and the baselines over its foreground.
-fn judge(
-    direction: &Direction,
-    cases: &(impl Cases + ?Sized),
-    groups: &[usize],
-    fits: &Fits<'_>,
-    index: usize,
-) -> Result<(CaseReport, flicker::MeanErrors), EvalError> {
-    let Label { name, subject, .. } = cases.label(index);
-    let Images { source, truth, output } = cases.images(index)?;
-    let (source, truth) = (source.view(), truth.view());
-    let (source_range, target_range) = (direction.source_range, direction.target_range);
-    let mask = match foreground(truth) {
-        Ok(mask) => Some(mask),
-        Err(EvalError::Undefined { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let mask = mask.as_ref().map(|mask| mask.view());
-    let judge = |output: ArrayView2<'_, f32>| -> Result<_, EvalError> {
-        let error = mask.map(|mask| mean_error(output, truth, mask)).transpose()?;
-        let error = error.map(|error| error / target_range.width());
-        Ok((score(output, truth, mask, target_range)?, error))
-    };
-    let judge_fitted = |output: Option<CowArray<'_, f32, Ix2>>| -> Result<_, EvalError> {
-        Ok(output.map(|output| judge(output.view())).transpose()?.unzip())
-    };
-    let tone = |curve: &Option<ToneCurve>| curve.as_ref().map(|curve| curve.apply(source).into());
-    let group = groups[index];
-    let (model, model_error) = judge(output.view())?;
-    let copied = judge_fitted(Some(copy(source, source_range, target_range).into()))?;
-    let inverted = judge_fitted(Some(invert(source, source_range, target_range).into()))?;
-    let histogram = judge_fitted(tone(&fits.histogram[group]))?;
-    let lut = judge_fitted(tone(&fits.lut[group]))?;
-    let retrieval = judge_fitted(fits.retrieve(source, group).map(CowArray::from))?;
-    let report = CaseReport {
-        name: name.to_owned(),
-        subject: subject.map(str::to_owned),
-        model,
-        baselines: Baselines {
-            copy: copied.0,
-            invert: inverted.0,
-            histogram: histogram.0,
-            lut: lut.0,
-            retrieval: retrieval.0,
-        },
-    };
-    let errors = flicker::MeanErrors {
-        model: model_error,
-        baselines: Baselines {
-            copy: copied.1.flatten(),
-            invert: inverted.1.flatten(),
-            histogram: histogram.1.flatten(),
-            lut: lut.1.flatten(),
-            retrieval: retrieval.1.flatten(),
-        },
-    };
-    Ok((report, errors))
-}
-
 fn summarize_baselines(cases: &[CaseReport]) -> Baselines<Option<Scores<Summary>>> {
-    let summary = |of: fn(&CaseReport) -> Option<&Scores<Option<f64>>>| {
-        let scores: Vec<_> = cases.iter().map(|case| of(case).unwrap_or(&Scores::UNDEFINED)).collect();
-        cases.iter().any(|case| of(case).is_some()).then(|| summarize(&scores))
-    };
-    Baselines {
-        copy: summary(|case| case.baselines.copy.as_ref()),
-        invert: summary(|case| case.baselines.invert.as_ref()),
-        histogram: summary(|case| case.baselines.histogram.as_ref()),
-        lut: summary(|case| case.baselines.lut.as_ref()),
-        retrieval: summary(|case| case.baselines.retrieval.as_ref()),
-    }
+    let all: Vec<_> = cases.iter().map(|case| &case.baselines).collect();
+    Baselines::gather(&all, |of_cases| {
+        let scores: Vec<_> =
+            of_cases.iter().map(|scores| scores.as_ref().unwrap_or(&Scores::UNDEFINED)).collect();
+        of_cases.iter().any(|scores| scores.is_some()).then(|| summarize(&scores))
+    })
 }

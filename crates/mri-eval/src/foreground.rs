@@ -8,6 +8,10 @@ use crate::metrics::check_image;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 use std::collections::VecDeque;
 
+/// The part of the longer side of an image that [`shrunk`] takes off the outline of the head for [`Regions::inside`]: 12 px
+/// of a slice of 217 px. Skin, fat and skull are about as thick.
+pub const SCALP_FRACTION: f64 = 1.0 / 18.0;
+
 /// Bins of the histogram behind [`otsu_threshold`].
 const BINS: usize = 256;
 
@@ -24,6 +28,57 @@ pub fn foreground(truth: ArrayView2<'_, f32>) -> Result<Array2<bool>, EvalError>
     let darkest = truth.iter().copied().fold(f32::INFINITY, f32::min);
     let air = darkest + (threshold - darkest) / 2.0;
     Ok(fill_holes(truth.mapv(|value| value > air)))
+}
+
+/// The regions of a case that scores are given for beside the whole frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regions {
+    /// The head: [`foreground`].
+    pub foreground: Array2<bool>,
+    /// The head without scalp and skull: the foreground [`shrunk`] by [`SCALP_FRACTION`] of the longer side.
+    pub inside: Array2<bool>,
+}
+
+impl Regions {
+    /// Those of a true image.
+    ///
+    /// # Errors
+    /// As [`foreground`].
+    pub fn of(truth: ArrayView2<'_, f32>) -> Result<Regions, EvalError> {
+        let foreground = foreground(truth)?;
+        let (rows, columns) = truth.dim();
+        let inside = shrunk(foreground.view(), SCALP_FRACTION * rows.max(columns) as f64);
+        Ok(Regions { foreground, inside })
+    }
+}
+
+/// The pixels of `mask` that are more than `by_px` away from every pixel outside of it, in a straight line from centre to
+/// centre; beyond the frame all is outside. Equals SciPy's `binary_erosion` with a disc.
+pub fn shrunk(mask: ArrayView2<'_, bool>, by_px: f64) -> Array2<bool> {
+    let (rows, columns) = mask.dim();
+    // Rows to the nearest pixel outside in the same column, in both directions.
+    let mut vertical = Array2::from_elem(mask.dim(), 0_usize);
+    for column in 0..columns {
+        let mut distance = 0;
+        for row in 0..rows {
+            distance = if mask[[row, column]] { distance + 1 } else { 0 };
+            vertical[[row, column]] = distance;
+        }
+        distance = 0;
+        for row in (0..rows).rev() {
+            distance = if mask[[row, column]] { distance + 1 } else { 0 };
+            vertical[[row, column]] = vertical[[row, column]].min(distance);
+        }
+    }
+    let reach = by_px.max(0.0) as usize;
+    let is_far = |across: usize, down: usize| (across * across + down * down) as f64 > by_px * by_px;
+    Array2::from_shape_fn(mask.dim(), |(row, column)| {
+        let (left, right) = (column + 1, columns - column);
+        vertical[[row, column]] > 0
+            && (is_far(left.min(right), 0))
+            && (column.saturating_sub(reach)..(column + reach + 1).min(columns))
+                .all(|other| is_far(other.abs_diff(column), vertical[[row, other]]))
+    })
 }
 
 /// The threshold that best splits the intensities in two classes by their variance (Otsu 1979), from 256 bins between the

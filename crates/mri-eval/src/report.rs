@@ -4,6 +4,7 @@
 //! {"t1_to_t2": {"model": M, "baselines": {"copy": M, "invert": M, "histogram": M, "lut": M, "retrieval": M},
 //!               "cases": [{"name": .., "subject": .., "model": C, "baselines": {"copy": C, ..}}, ..],
 //!               "flicker": {"model": S, "baselines": {"copy": S, ..}, "volumes": [{"name": .., "slices": .., "model": .., "baselines": {..}}]},
+//!               "lesions": {..}, "tissues": {..},
 //!               "uncertainty": {"members": .., "reliability": [{"sd": .., "rmse": ..}, ..], ..},
 //!               "range": [0, 255], "fitted_on": {"histogram": .., "lut": .., "retrieval": ..}},
 //!  "t2_to_t1": ..,
@@ -11,34 +12,26 @@
 //! ```
 //!
 //! `M = {"psnr_db": {"mean", "sd"}, "ssim": .., "ms_ssim": .., "mae": .., "nmse": .., "nmi": .., "pearson": ..,
-//! "foreground": {the same without ms_ssim}}`; `C` has plain numbers in place of mean and SD. A number that does not exist
+//! "foreground": {the same without ms_ssim}, "inside": {the same}}`; `C` has plain numbers in place of mean and SD. A number that does not exist
 //! is null, and a mean over fewer than all cases says how many were left out: `"infinite"` (exact outputs have no finite
-//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed, `"flicker"` only where the cases are slices of volumes, and
+//! PSNR) and `"undefined"`. A baseline that could not be fitted is null. `"failed"` appears only when something failed, `"flicker"` only where the cases are slices of volumes,
+//! `"lesions"` ([`LesionReport`]) only where cases have a mask of lesions, `"tissues"` ([`TissueReport`]) only where they have labels, and
 //! `"uncertainty"` ([`Calibration`]) only where the model states one.
 
 use crate::calibration::Calibration;
 use crate::evaluation::Direction;
 use crate::flicker::FlickerReport;
+use crate::lesions::LesionReport;
 use crate::probes::ProbeReport;
-use crate::scores::{Metrics, Scores, Summary};
+use crate::scores::{Scores, Summary};
+use crate::tissues::TissueReport;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
-use std::fmt;
 
-/// One value per baseline.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Baselines<T> {
-    /// [`copy`](crate::baselines::copy) of the source.
-    pub copy: T,
-    /// [`invert`](crate::baselines::invert)ed source.
-    pub invert: T,
-    /// [`fit_histogram_match`](crate::baselines::fit_histogram_match), unpaired.
-    pub histogram: T,
-    /// [`LookupFit`](crate::baselines::LookupFit), an oracle that saw training pairs.
-    pub lut: T,
-    /// Partner of the [`nearest`](crate::baselines::nearest) training source, an oracle too.
-    pub retrieval: T,
-}
+mod baselines;
+mod table;
+
+pub use baselines::Baselines;
 
 /// What each fitted baseline was fitted on, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,6 +77,10 @@ pub struct DirectionReport {
     pub probes: Option<ProbeReport>,
     /// Of the model's uncertainty, where it states one: whoever knows it fills it in.
     pub uncertainty: Option<Calibration>,
+    /// Where cases have a mask of lesions.
+    pub lesions: Option<LesionReport>,
+    /// Where cases have labels, and there was something to take the classes from.
+    pub tissues: Option<TissueReport>,
 }
 
 impl DirectionReport {
@@ -103,7 +100,7 @@ impl DirectionReport {
 
 impl Serialize for DirectionReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("DirectionReport", 6)?;
+        let mut fields = serializer.serialize_struct("DirectionReport", 10)?;
         fields.serialize_field("model", &self.model)?;
         fields.serialize_field("baselines", &self.baselines)?;
         fields.serialize_field("cases", &self.cases)?;
@@ -115,6 +112,12 @@ impl Serialize for DirectionReport {
         }
         if let Some(uncertainty) = &self.uncertainty {
             fields.serialize_field("uncertainty", uncertainty)?;
+        }
+        if let Some(lesions) = &self.lesions {
+            fields.serialize_field("lesions", lesions)?;
+        }
+        if let Some(tissues) = &self.tissues {
+            fields.serialize_field("tissues", tissues)?;
         }
         fields.serialize_field("range", &self.direction.target_range)?;
         fields.serialize_field("fitted_on", &self.fitted_on)?;
@@ -151,90 +154,4 @@ impl Serialize for Report {
         }
         map.end()
     }
-}
-
-impl Report {
-    /// The table for a terminal: model against baselines, mean ± SD over cases, a block per direction. No trailing newline.
-    pub fn table(&self) -> String {
-        let mut blocks: Vec<String> =
-            self.directions.iter().map(|report| Block(report).to_string()).collect();
-        let failed =
-            self.failed.iter().map(|Failed { name, reason }| format!("not evaluated: {name}: {reason}"));
-        let failed = failed.collect::<Vec<_>>().join("\n");
-        if !failed.is_empty() {
-            blocks.push(failed);
-        }
-        blocks.join("\n\n")
-    }
-}
-
-struct Block<'a>(&'a DirectionReport);
-
-impl fmt::Display for Block<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_direction(f, self.0)
-    }
-}
-
-fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt::Result {
-    let Direction { from, to, .. } = &report.direction;
-    let count = report.cases.len();
-    let cases = plural(count, "case");
-    writeln!(f, "{from} -> {to}, {count} {cases}, mean ± SD")?;
-    writeln!(f, "{:<19}|{:^44}|{:^30}", "", "whole frame", "foreground")?;
-    let header = |f: &mut fmt::Formatter<'_>| write!(f, "{:>14} {:>15}", "PSNR dB", "SSIM");
-    write!(f, "{:<19}|", "")?;
-    header(f)?;
-    write!(f, " {:>6} {:>6}|", "MAE", "NMI")?;
-    header(f)?;
-    writeln!(f)?;
-    for (name, scores) in report.rows() {
-        write!(f, "{name:<19}|")?;
-        let Some(Scores { frame, foreground }) = scores else {
-            writeln!(f, " not fitted: needs training images or more cases")?;
-            continue;
-        };
-        write_quality(f, frame)?;
-        write!(f, " {:>6} {:>6}|", number(frame.mae.mean, 2), number(frame.nmi.mean, 3))?;
-        write_quality(f, foreground)?;
-        writeln!(f)?;
-    }
-    if let Some(FlickerReport { model, baselines, volumes }) = &report.flicker {
-        let percent = |summary: &Summary| number(summary.mean.map(|mean| 100.0 * mean), 2);
-        let Baselines { copy, invert, histogram, lut, retrieval } = baselines;
-        write!(f, "flicker of {} {}, % of the range: ", volumes.len(), plural(volumes.len(), "volume"))?;
-        write!(f, "model {}, copy {}, invert {}", percent(model), percent(copy), percent(invert))?;
-        let (histogram, lut, retrieval) = (percent(histogram), percent(lut), percent(retrieval));
-        writeln!(f, ", histogram {histogram}, lut {lut}, retrieval {retrieval}")?;
-    }
-    if let Some(uncertainty) = &report.uncertainty {
-        writeln!(f, "{uncertainty}")?;
-    }
-    let FittedOn { histogram, lut, retrieval } = &report.fitted_on;
-    if histogram == lut && lut == retrieval {
-        write!(f, "histogram, lut and retrieval fitted on {lut}")
-    } else {
-        write!(f, "histogram fitted on {histogram}; lut and retrieval on {lut}")
-    }
-}
-
-fn write_quality(f: &mut fmt::Formatter<'_>, metrics: &Metrics<Summary>) -> fmt::Result {
-    write!(f, "{:>14} {:>15}", mean_sd(&metrics.psnr_db, 2), mean_sd(&metrics.ssim, 3))
-}
-
-fn mean_sd(summary: &Summary, decimals: usize) -> String {
-    match (summary.mean, summary.sd) {
-        (None, _) if summary.infinite > 0 => "inf".to_owned(),
-        (None, _) => "-".to_owned(),
-        (mean, None) => number(mean, decimals),
-        (mean, sd) => format!("{} ± {}", number(mean, decimals), number(sd, decimals)),
-    }
-}
-
-fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }

@@ -1,9 +1,9 @@
 //! All metrics of one output, and their mean and standard deviation over cases.
 
-use crate::foreground::{mean_within, select};
+use crate::foreground::{Regions, mean_within, select};
 use crate::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, sharpness, ssim, ssim_map};
 use crate::{EvalError, Range};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
 /// One value per metric: [`Option<f64>`] for a case, [`Summary`] over cases.
@@ -16,7 +16,7 @@ pub struct Metrics<T> {
     pub psnr_db: T,
     /// Structural similarity.
     pub ssim: T,
-    /// Multi-scale structural similarity; absent for the foreground, where it is not defined.
+    /// Multi-scale structural similarity; absent for a region, where it is not defined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms_ssim: Option<T>,
     /// Mean absolute error, in the units of the images (grey levels of the file).
@@ -45,7 +45,7 @@ impl Metrics<Option<f64>> {
     };
 }
 
-/// The metrics over the whole frame and over the foreground.
+/// The metrics over the whole frame and over two regions of the truth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scores<T> {
     /// Over every pixel.
@@ -53,11 +53,14 @@ pub struct Scores<T> {
     pub frame: Metrics<T>,
     /// Over the [`foreground`](crate::foreground::foreground) of the truth.
     pub foreground: Metrics<T>,
+    /// Within the head, scalp and skull left out: [`Regions::inside`](crate::foreground::Regions::inside).
+    pub inside: Metrics<T>,
 }
 
 impl Scores<Option<f64>> {
     /// Of a case for which there is no output: no metric has a value.
-    pub const UNDEFINED: Self = Scores { frame: Metrics::UNDEFINED, foreground: Metrics::UNDEFINED };
+    pub const UNDEFINED: Self =
+        Scores { frame: Metrics::UNDEFINED, foreground: Metrics::UNDEFINED, inside: Metrics::UNDEFINED };
 }
 
 /// Mean and standard deviation over cases.
@@ -99,16 +102,17 @@ impl Summary {
     }
 }
 
-/// Scores one output against its truth, both of shape (rows, columns), over the frame and within `mask`.
+/// Scores one output against its truth, both of shape (rows, columns), over the frame and within `regions`.
 ///
-/// `mask` is `None` where no foreground exists (a constant truth): the foreground metrics are then undefined.
+/// `regions` is `None` where no foreground exists (a constant truth): the metrics of the regions are then undefined, as are
+/// those of a region without pixels.
 ///
 /// # Errors
 /// Shapes that differ, no pixels, a pixel that is not finite. A metric that is undefined for this case is no error but `None`.
 pub fn score(
     output: ArrayView2<'_, f32>,
     truth: ArrayView2<'_, f32>,
-    mask: Option<ArrayView2<'_, bool>>,
+    regions: Option<&Regions>,
     range: Range,
 ) -> Result<Scores<Option<f64>>, EvalError> {
     let frame = Metrics {
@@ -121,24 +125,27 @@ pub fn score(
         pearson: defined(pearson(output, truth))?,
         sharpness: None,
     };
-    let foreground = match mask {
-        Some(mask) => score_within(output, truth, mask, range)?,
-        None => Metrics::UNDEFINED,
-    };
-    Ok(Scores { frame, foreground })
+    let Some(regions) = regions else { return Ok(Scores { frame, ..Scores::UNDEFINED }) };
+    let similarity = defined(ssim_map(output, truth, range))?;
+    let within = |mask: &Array2<bool>| score_within(output, truth, similarity.as_ref(), mask.view(), range);
+    Ok(Scores { frame, foreground: within(&regions.foreground)?, inside: within(&regions.inside)? })
 }
 
 fn score_within(
     output: ArrayView2<'_, f32>,
     truth: ArrayView2<'_, f32>,
+    similarity: Option<&Array2<f64>>,
     mask: ArrayView2<'_, bool>,
     range: Range,
 ) -> Result<Metrics<Option<f64>>, EvalError> {
+    if !mask.iter().any(|selected| *selected) {
+        return Ok(Metrics::UNDEFINED);
+    }
     let (selected_output, selected_truth) = (select(output, mask)?, select(truth, mask)?);
     let (o, t) = (selected_output.view(), selected_truth.view());
     Ok(Metrics {
         psnr_db: defined(psnr(o, t, range))?,
-        ssim: defined(ssim_map(output, truth, range).and_then(|map| mean_within(map.view(), mask)))?,
+        ssim: similarity.map(|map| mean_within(map.view(), mask)).transpose()?,
         ms_ssim: None,
         mae: defined(mae(o, t))?,
         nmse: defined(nmse(o, t))?,
@@ -149,7 +156,7 @@ fn score_within(
 }
 
 /// Turns "no value for this input" into `None`; other errors stay.
-fn defined(value: Result<f64, EvalError>) -> Result<Option<f64>, EvalError> {
+fn defined<T>(value: Result<T, EvalError>) -> Result<Option<T>, EvalError> {
     match value {
         Ok(value) => Ok(Some(value)),
         Err(EvalError::Undefined { .. } | EvalError::TooSmall { .. }) => Ok(None),
@@ -180,5 +187,9 @@ pub fn summarize(cases: &[&Scores<Option<f64>>]) -> Scores<Summary> {
                 .then(|| metric(|m| m.sharpness.flatten())),
         }
     };
-    Scores { frame: region(|scores| &scores.frame), foreground: region(|scores| &scores.foreground) }
+    Scores {
+        frame: region(|scores| &scores.frame),
+        foreground: region(|scores| &scores.foreground),
+        inside: region(|scores| &scores.inside),
+    }
 }

@@ -1,7 +1,7 @@
 //! The report: its JSON contract, its table, and what the fitted baselines are fitted on.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use mri_eval::evaluation::{Case, Direction, Training, evaluate};
+use mri_eval::evaluation::{Anatomy, Case, Direction, Training, evaluate};
 use mri_eval::report::{Failed, Report};
 use mri_eval::scores::Summary;
 use mri_eval::{EvalError, Range};
@@ -34,6 +34,7 @@ fn case<'a>(name: &str, subject: Option<&str>, source: &'a Array2<f32>, truth: &
         source: source.view(),
         truth: truth.view(),
         output: truth.view(),
+        anatomy: Anatomy::default(),
     }
 }
 
@@ -76,7 +77,7 @@ fn json_is_the_contract() {
     assert_eq!(keys(&copy["foreground"]), ["mae", "nmi", "nmse", "pearson", "psnr_db", "sharpness", "ssim"]);
     assert!(copy["foreground"]["sharpness"]["mean"].is_f64());
     for metric in metrics {
-        for summary in [&copy[metric], &copy["foreground"][metric]] {
+        for summary in [&copy[metric], &copy["foreground"][metric], &copy["inside"][metric]] {
             assert_eq!(keys(summary), ["mean", "sd"]);
             assert!(summary["mean"].is_f64() && summary["sd"].is_f64(), "{metric}: {summary}");
         }
@@ -153,7 +154,7 @@ fn a_blank_truth_is_scored_on_the_frame_alone() {
     let report = evaluate(&direction("t1", "t2"), &[blank_case], &Training::default()).unwrap();
     let model = &report.cases[0].model;
     assert!(model.frame.psnr_db.is_some() && model.frame.nmse.is_none());
-    assert!(model.foreground.psnr_db.is_none());
+    assert!(model.foreground.psnr_db.is_none() && model.inside.psnr_db.is_none());
 }
 
 #[test]
@@ -194,5 +195,6 @@ fn the_table_lists_model_and_baselines() {
     assert!(lines[3].starts_with("model              |         48.13"), "{table}");
     assert!(lines[4].starts_with("copy") && lines[5].starts_with("invert"), "{table}");
     assert_eq!(lines[6], "histogram          | not fitted: needs training images or more cases");
-    assert_eq!(lines[9], "histogram, lut and retrieval fitted on the other cases");
+    assert!(lines[9].starts_with("inside the head, PSNR dB: model 48.13, copy "), "{table}");
+    assert_eq!(lines[10], "histogram, lut and retrieval fitted on the other cases");
 }

@@ -1,6 +1,6 @@
 """Makes the numbers in goldens.rs. scikit-image 0.2x, SciPy, NumPy; MS-SSIM written from Wang 2003 with a dense kernel."""
 import numpy as np
-from scipy.ndimage import binary_fill_holes, gaussian_gradient_magnitude
+from scipy.ndimage import binary_erosion, binary_fill_holes, gaussian_gradient_magnitude
 from scipy.signal import correlate2d
 from scipy.stats import spearmanr, t as student_t, wasserstein_distance
 from skimage.exposure import match_histograms
@@ -53,6 +53,14 @@ distance = (r - 30) ** 2 + (c - 25) ** 2
 head = np.where(distance < 500, 40 + 3 * r, 2.) * ((distance > 400) | (distance < 300))
 threshold = threshold_otsu(head)
 print('foreground', threshold, binary_fill_holes(head > threshold / 2).sum(), (head > threshold / 2).sum())
+outline = binary_fill_holes(head > threshold / 2)
+outline[20:40, :30] = True  # a head that the frame cuts off
+for radius in (60 / 18, 1, 5.5):
+    r, c = np.mgrid[-5:6, -5:6]
+    disc = r * r + c * c <= radius * radius
+    eroded = binary_erosion(outline, disc)
+    rows, columns = np.nonzero(eroded)
+    print('eroded', radius, eroded.sum(), rows.sum(), columns.sum(), (rows * columns).sum())
 matched = match_histograms(t, o)
 print('histogram match', [float(matched[t == level][0]) for level in (0, 64, 128, 255)], matched.mean())
 print('histogram distance', wasserstein_distance(o.ravel(), t.ravel()))

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use mri_eval::baselines::{LevelCounts, fit_histogram_match};
-use mri_eval::foreground::{foreground, mean_within, otsu_threshold};
+use mri_eval::foreground::{Regions, foreground, mean_within, otsu_threshold, shrunk};
 use mri_eval::metrics::{mae, ms_ssim, nmi, nmse, pearson, psnr, sharpness, ssim, ssim_map};
 use mri_eval::{Range, monitoring::histogram_distance};
 use ndarray::Array2;
@@ -90,6 +90,28 @@ fn foreground_fills_the_ring_of_bone() {
     assert_eq!(mask.iter().filter(|&&inside| inside).count(), 1565);
     assert!(mask[[30, 25 - 18]], "bone is inside the head");
     assert!(!mask[[0, 0]], "air is outside");
+}
+
+#[test]
+fn shrinking_equals_an_erosion_with_a_disc() {
+    let outline = Array2::from_shape_fn((60, 50), |(r, c)| {
+        let in_head = (r as i32 - 30).pow(2) + (c as i32 - 25).pow(2) < 500;
+        in_head || ((20..40).contains(&r) && c < 30) // a head that the frame cuts off
+    });
+    for (radius_px, golden) in [
+        (60.0 / 18.0, [1216, 36435, 29276, 878_026]),
+        (1.0, [1510, 45245, 36198, 1_085_745]),
+        (5.5, [952, 28524, 23014, 690_139]),
+    ] {
+        let eroded = shrunk(outline.view(), radius_px);
+        let pixels = eroded.indexed_iter().filter(|(_, kept)| **kept);
+        let moments = pixels.fold([0; 4], |[n, rows, columns, products], ((r, c), _)| {
+            [n + 1, rows + r, columns + c, products + r * c]
+        });
+        assert_eq!(moments, golden, "{radius_px} px");
+    }
+    let regions = Regions::of(outline.mapv(|head| if head { 90.0 } else { 0.0 }).view()).unwrap();
+    assert_eq!(regions.inside, shrunk(outline.view(), 60.0 / 18.0));
 }
 
 #[test]

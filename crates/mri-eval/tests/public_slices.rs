@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use mri_eval::Range;
-use mri_eval::evaluation::{Case, Direction, Training, evaluate};
+use mri_eval::evaluation::{Anatomy, Case, Direction, Training, evaluate};
 use mri_eval::scores::{Scores, Summary};
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,7 @@ fn baselines_reproduce_the_reference_figures() {
                 source: pair.images[source].view(),
                 truth: pair.images[target].view(),
                 output: pair.images[source].view(),
+                anatomy: Anatomy::default(),
             })
             .collect();
         let training = Training {

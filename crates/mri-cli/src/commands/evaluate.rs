@@ -23,8 +23,8 @@ use crate::{evaluation, evaluation_page, whole_file};
 pub struct Args {
     #[command(flatten)]
     models: Models,
-    /// True pairs of images, or of volumes on one grid: a CSV with one column a domain (t1,t2) and perhaps `subject`;
-    /// paths relative to it
+    /// True pairs of images, or of volumes on one grid: a CSV with one column a domain (t1,t2) and perhaps `subject`,
+    /// `labels` of tissues and masks of `lesions`; paths relative to it
     #[arg(long, value_name = "CSV")]
     pairs: PathBuf,
     /// Pairs of the training part, to fit the baselines on [default: what the run was trained on, else the other

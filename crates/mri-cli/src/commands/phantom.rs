@@ -36,7 +36,7 @@ pub struct Args {
     /// Seed: another seed gives other people
     #[arg(long, default_value_t = DatasetOptions::default().seed)]
     seed: u64,
-    /// Give every subject white-matter lesions and a focal one, and write lesion masks
+    /// Give the test subjects, and them alone, white-matter lesions and a focal one, and write lesion masks
     #[arg(long)]
     lesions: bool,
     /// Noise, in percent of the signal of white matter (T1) or fluid (T2)
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         test_subjects: args.test_subjects,
         slices_per_subject: args.slices,
         size_px: args.size,
-        lesions: if args.lesions { Lesions::Present } else { Lesions::Absent },
+        lesions: if args.lesions { Lesions::Test } else { Lesions::Absent },
         acquisition: Acquisition { noise_percent: args.noise, bias_percent: args.bias },
         ..DatasetOptions::default()
     };

@@ -86,3 +86,30 @@ fn neighbours_are_the_lines_beside_of_the_same_subject() {
     pairs.read_all(&settings, look).unwrap();
     assert_eq!(seen, ["aab", "abb", "aaa", "bbb", "bbb"]);
 }
+
+#[test]
+fn labels_and_lesions_are_images_of_the_size_of_the_pair() {
+    let folder = folder_with("");
+    let maps = |labels: &str, lesions: &str| -> Result<(bool, bool)> {
+        let refs = crate::anatomy_maps::AnatomyRefs::list([labels, lesions], folder.path())?;
+        let maps = refs.read((20, 30))?;
+        Ok((maps.labels.is_some(), maps.lesions.is_some()))
+    };
+    assert_eq!(maps("", "a.png").unwrap(), (false, true));
+    assert_eq!(maps("b.png", "").unwrap(), (true, false));
+    let error = |labels, lesions| format!("{:#}", maps(labels, lesions).unwrap_err());
+    assert!(
+        error("small.png", "").ends_with("small.png is 29x20 px, the pair 30x20 px"),
+        "{}",
+        error("small.png", "")
+    );
+    assert!(error("", "missing.png").contains("missing.png"));
+    let deep = Image { pixels: Array2::from_elem((20, 30), 300.0), depth: BitDepth::Sixteen };
+    write_image(&folder.path().join("deep.png"), &deep).unwrap();
+    let error = error("deep.png", "");
+    assert!(error.ends_with("deep.png holds 300; labels are whole numbers from 0 to 255"), "{error}");
+
+    let pairs = read("t1,t2,labels,lesions\na.png,b.png,,\na.png,b.png,missing.png,\n").unwrap();
+    assert_eq!(pairs[0], "a.png of None", "an empty field names nothing");
+    assert!(pairs[1].starts_with("line 3: ") && pairs[1].contains("missing.png"), "{}", pairs[1]);
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{DatasetOptions, Lesions, PhantomSlice, SliceGrid, description::Description};
+use super::{DatasetOptions, Lesions, PhantomSlice, SliceGrid, Subject, description::Description};
 use crate::DataError;
 use crate::atomic_file::Existing;
 use crate::image::{BitDepth, Format, Image, encode_image};
@@ -22,6 +22,8 @@ const DESCRIPTION_FILE: &str = "phantom.json";
 /// train/pairs.csv  train_partners/    the other contrast of each, for baselines that may see pairs
 /// validation/  test/                  {t1,t2,labels[,lesions]}/ and pairs.csv, of subjects that are in no other part
 /// ```
+///
+/// Lesions, and masks of them, are in the test part alone: what no training and no choice of a checkpoint has seen.
 ///
 /// Images are 8-bit PNG, named `subject-003_slice-041.png` by subject and level in mm. Grey values mean the same signal
 /// in all of them. `labels/` holds [`Tissue::label`](super::Tissue::label) values, `lesions/` 0 or 255.
@@ -67,6 +69,13 @@ pub fn holds_dataset(dir: &Path, options: &DatasetOptions) -> bool {
     found.is_some() && found == Description::new(options).to_json().ok()
 }
 
+/// Whether `dir` holds what an older version of the phantom gave for these options, apart from lesions: a data set that can
+/// be made again, and better.
+pub fn holds_older_dataset(dir: &Path, options: &DatasetOptions) -> bool {
+    let found = fs::read_to_string(dir.join(DESCRIPTION_FILE)).unwrap_or_default();
+    Description::new(options).replaces(&found)
+}
+
 fn is_occupied(dir: &Path) -> Result<bool, DataError> {
     match fs::read_dir(dir) {
         Ok(mut entries) => Ok(entries.next().is_some()),
@@ -83,6 +92,7 @@ struct Part {
     t1: &'static str,
     t2: &'static str,
     truth: Option<&'static str>,
+    has_lesions: bool,
 }
 
 fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
@@ -91,9 +101,9 @@ fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
     let mut part = |subjects, csv, t1, t2, truth| {
         let first = next;
         next += subjects;
-        Part { first, subjects, csv, t1, t2, truth }
+        Part { first, subjects, csv, t1, t2, truth, has_lesions: false }
     };
-    let parts = [
+    let mut parts = [
         part(train_subjects, "train/pairs.csv", "train/t1", "train_partners/t2", None),
         part(train_subjects, "train/pairs.csv", "train_partners/t1", "train/t2", None),
         part(
@@ -105,12 +115,15 @@ fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
         ),
         part(test_subjects, "test/pairs.csv", "test/t1", "test/t2", Some("test")),
     ];
+    if let (Lesions::Test, [.., test]) = (options.lesions, &mut parts) {
+        test.has_lesions = true;
+    }
     let jobs: Vec<(&Part, usize)> = parts
         .iter()
         .flat_map(|part| (part.first..part.first + part.subjects).map(move |n| (part, n)))
         .collect();
     for (part, _) in &jobs {
-        for folder in part.folders(options.lesions) {
+        for folder in part.folders() {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).map_err(|error| DataError::io(&folder, "create", error))?;
         }
@@ -127,8 +140,9 @@ fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
             .filter(|((part, _), _)| part.csv == csv)
             .flat_map(|(_, rows)| rows.iter().map(String::as_str))
             .collect();
-        if !lines.is_empty() {
-            write_synced(&root.join(csv), format!("t1,t2,subject\n{}", lines.concat()).as_bytes())?;
+        if let Some(part) = parts.iter().find(|part| part.csv == csv && !lines.is_empty()) {
+            let columns = [&["t1", "t2", "subject"], part.truth_columns()].concat().join(",");
+            write_synced(&root.join(csv), format!("{columns}\n{}", lines.concat()).as_bytes())?;
         }
     }
     let description =
@@ -137,15 +151,19 @@ fn write_parts(root: &Path, options: &DatasetOptions) -> Result<(), DataError> {
 }
 
 impl Part {
-    fn folders(&self, lesions: Lesions) -> Vec<PathBuf> {
-        let mut folders: Vec<PathBuf> = vec![self.t1.into(), self.t2.into()];
-        if let Some(part) = self.truth {
-            folders.push(Path::new(part).join("labels"));
-            if lesions == Lesions::Present {
-                folders.push(Path::new(part).join("lesions"));
-            }
+    /// Folders of the truth beside the images, and columns of the table of pairs.
+    fn truth_columns(&self) -> &'static [&'static str] {
+        match (self.truth, self.has_lesions) {
+            (None, _) => &[],
+            (Some(_), false) => &["labels"],
+            (Some(_), true) => &["labels", "lesions"],
         }
-        folders
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let truth = self.truth.map(Path::new);
+        let of_truth = self.truth_columns().iter().filter_map(|column| Some(truth?.join(column)));
+        [self.t1.into(), self.t2.into()].into_iter().chain(of_truth).collect()
     }
 
     /// Writes all slices of one subject and gives its lines of the table of pairs.
@@ -155,29 +173,26 @@ impl Part {
         options: &DatasetOptions,
         number: usize,
     ) -> Result<Vec<String>, DataError> {
-        let subject = options.subject(number);
+        let seed = options.subject_seed(number);
+        let subject = if self.has_lesions { Subject::with_lesions(seed) } else { Subject::new(seed) };
         let grid = SliceGrid::square(options.size_px);
         let name = format!("subject-{number:03}");
         let line = |level| {
             let file = format!("{name}_slice-{level:03}.png");
             let slice = subject.scan(level as f32, &grid, &options.acquisition);
-            self.write_slice(root, options.lesions, &file, &slice)?;
+            self.write_slice(root, &file, &slice)?;
             let from_csv = |folder: &str| match folder.split_once('/') {
                 Some((part, rest)) if self.csv.starts_with(&format!("{part}/")) => format!("{rest}/{file}"),
                 _ => format!("../{folder}/{file}"),
             };
-            Ok(format!("{},{},{name}\n", from_csv(self.t1), from_csv(self.t2)))
+            let truth = self.truth_columns().iter().map(|column| format!(",{column}/{file}"));
+            let truth: String = truth.collect();
+            Ok(format!("{},{},{name}{truth}\n", from_csv(self.t1), from_csv(self.t2)))
         };
         options.levels_mm(number).map(line).collect()
     }
 
-    fn write_slice(
-        &self,
-        root: &Path,
-        lesions: Lesions,
-        file: &str,
-        slice: &PhantomSlice,
-    ) -> Result<(), DataError> {
+    fn write_slice(&self, root: &Path, file: &str, slice: &PhantomSlice) -> Result<(), DataError> {
         let write = |folder: &Path, pixels: Array2<f32>| {
             let path = root.join(folder).join(file);
             let bytes = encode_image(&Image { pixels, depth: BitDepth::Eight }, Format::Png)
@@ -188,7 +203,7 @@ impl Part {
         write(Path::new(self.t2), &slice.t2 * 255.0)?;
         if let Some(part) = self.truth {
             write(&Path::new(part).join("labels"), slice.labels.mapv(f32::from))?;
-            if lesions == Lesions::Present {
+            if self.has_lesions {
                 write(&Path::new(part).join("lesions"), slice.lesions.mapv(|l| 255.0 * f32::from(l)))?;
             }
         }

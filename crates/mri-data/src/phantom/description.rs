@@ -1,6 +1,7 @@
 //! `phantom.json`: how a data set was made and what its values mean.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     options::DatasetOptions,
@@ -8,8 +9,9 @@ use super::{
     tissue::{Relaxation, Tissue},
 };
 
-/// Counts changes of the anatomy and of the signals: data sets of different versions are different.
-const PHANTOM_VERSION: u32 = 1;
+/// Counts changes of the anatomy, of the signals and of the files: data sets of different versions are different.
+/// Since 2 the tables of pairs name labels and lesions.
+const PHANTOM_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 pub(crate) struct Description<'a> {
@@ -58,5 +60,21 @@ impl<'a> Description<'a> {
     /// The contents of the file. Compare these and not their values: numbers of 32 bits change when they are parsed.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// Whether `older` is the text of an earlier version with the same options, whatever it says of lesions.
+    pub(crate) fn replaces(&self, older: &str) -> bool {
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+        // Through text, as the older went: numbers of 32 bits change on that way.
+        let (Some(mut older), Some(mut own)) =
+            (parsed(older), self.to_json().ok().and_then(|text| parsed(&text)))
+        else {
+            return false;
+        };
+        let is_earlier = older["phantom_version"].as_u64() < own["phantom_version"].as_u64();
+        for description in [&mut older, &mut own] {
+            description["options"]["lesions"].take();
+        }
+        is_earlier && older["kind"] == own["kind"] && older["options"] == own["options"]
     }
 }

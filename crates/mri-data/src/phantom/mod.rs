@@ -41,7 +41,7 @@ mod waves;
 
 pub use crate::atomic_file::Existing;
 pub use acquire::Acquisition;
-pub use dataset::{holds_dataset, write_dataset};
+pub use dataset::{holds_dataset, holds_older_dataset, write_dataset};
 pub use options::{DatasetOptions, Lesions};
 pub use signal::{BRAINWEB_T1W, BRAINWEB_T2W, SpinEcho, SpoiledGradientEcho, T1W_WHITE, T2W_WHITE};
 pub use slice::{FIELD_MM, PhantomSlice, SliceGrid};

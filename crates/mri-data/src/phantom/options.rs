@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::{Acquisition, Subject};
+use super::Acquisition;
 use crate::{DataError, random::stream};
 
 /// What to generate. The default is the data of the quick training run.
@@ -25,21 +25,22 @@ pub struct DatasetOptions {
     /// Lowest and highest level, in mm above the commissures. The phantom has no orbits, temporal poles or
     /// cerebellum, so levels below 2 mm are not anatomical; the vertex is near 75 mm.
     pub levels_mm: [f32; 2],
-    /// Whether the subjects have lesions.
+    /// Which subjects have lesions.
     pub lesions: Lesions,
     /// Noise and sensitivity field.
     pub acquisition: Acquisition,
 }
 
-/// Whether the subjects of a data set have lesions.
+/// Which subjects of a data set have lesions. Training subjects never have any, nor have those that choose a checkpoint: so
+/// the lesions of the test ask what becomes of a structure that was never seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lesions {
     /// All are healthy.
-    #[default]
     Absent,
-    /// All have lesions, and lesion masks are written.
-    Present,
+    /// The test subjects have lesions, and masks of them are written.
+    #[default]
+    Test,
 }
 
 impl Default for DatasetOptions {
@@ -52,7 +53,7 @@ impl Default for DatasetOptions {
             slices_per_subject: 8,
             size_px: 128,
             levels_mm: [4.0, 60.0],
-            lesions: Lesions::Absent,
+            lesions: Lesions::default(),
             acquisition: Acquisition { noise_percent: 1.0, bias_percent: 10.0 },
         }
     }
@@ -80,12 +81,8 @@ impl DatasetOptions {
         Ok(())
     }
 
-    pub(super) fn subject(&self, number: usize) -> Subject {
-        let seed = stream(self.seed, "phantom subject", number as u64).next_u64();
-        match self.lesions {
-            Lesions::Absent => Subject::new(seed),
-            Lesions::Present => Subject::with_lesions(seed),
-        }
+    pub(super) fn subject_seed(&self, number: usize) -> u64 {
+        stream(self.seed, "phantom subject", number as u64).next_u64()
     }
 
     /// Levels (whole mm) of one subject: evenly spaced, and shifted from subject to subject so that all occur.

@@ -3,6 +3,16 @@
 use crate::EvalError;
 use ndarray::{ArrayView2, CowArray, Ix2};
 
+/// What is known of the anatomy of a case: images of its shape.
+#[derive(Debug, Clone, Default)]
+pub struct Anatomy<'a> {
+    /// A label for each pixel, as in [`tissues`](crate::tissues): 1 fluid, 2 grey matter, 3 white matter, others anything
+    /// else.
+    pub labels: Option<CowArray<'a, u8, Ix2>>,
+    /// True in lesions; false everywhere in a case that is known to have none.
+    pub lesions: Option<CowArray<'a, bool, Ix2>>,
+}
+
 /// A source, its truth and what the model made of it: three images of one shape (rows, columns).
 #[derive(Debug, Clone)]
 pub struct Case<'a> {
@@ -16,6 +26,8 @@ pub struct Case<'a> {
     pub truth: ArrayView2<'a, f32>,
     /// In units of the target range.
     pub output: ArrayView2<'a, f32>,
+    /// Labels and lesions, where they are known.
+    pub anatomy: Anatomy<'a>,
 }
 
 /// Cases that are looked at one at a time, so that not all need be in memory.
@@ -31,6 +43,14 @@ pub trait Cases: Sync {
     /// # Errors
     /// [`EvalError::Unreadable`].
     fn images(&self, index: usize) -> Result<Images<'_>, EvalError>;
+
+    /// What is known of the anatomy of case `index`: nothing, unless a type knows more.
+    ///
+    /// # Errors
+    /// [`EvalError::Unreadable`].
+    fn anatomy(&self, _index: usize) -> Result<Anatomy<'_>, EvalError> {
+        Ok(Anatomy::default())
+    }
 }
 
 /// What is known of a case without its images.
@@ -68,5 +88,13 @@ impl Cases for [Case<'_>] {
     fn images(&self, index: usize) -> Result<Images<'_>, EvalError> {
         let case = &self[index];
         Ok(Images { source: case.source.into(), truth: case.truth.into(), output: case.output.into() })
+    }
+
+    fn anatomy(&self, index: usize) -> Result<Anatomy<'_>, EvalError> {
+        let Anatomy { labels, lesions } = &self[index].anatomy;
+        Ok(Anatomy {
+            labels: labels.as_ref().map(|labels| labels.view().into()),
+            lesions: lesions.as_ref().map(|lesions| lesions.view().into()),
+        })
     }
 }
