@@ -17,6 +17,7 @@ use crate::anatomy_maps::AnatomyMaps;
 use crate::ensemble::Estimate;
 use crate::paired_slices::{PairedSlice, PairedSlices};
 use crate::pairs::{BadPair, Line, Pairs};
+use crate::probes;
 use crate::training_data::TrainingData;
 use crate::translator::{DataSettings, Translator};
 
@@ -58,6 +59,10 @@ pub fn evaluate(
     let mut evaluation =
         evaluate_with(translator.domains(), translator.settings(), translate, pairs, training, scratch)?;
     uncertainty::calibrate(&mut evaluation, translator.members().0)?;
+    let [to_a, to_b] = probes::probe(translator, pairs);
+    for (direction, found) in evaluation.report.directions.iter_mut().zip([to_b, to_a]) {
+        direction.probes = found;
+    }
     Ok(evaluation)
 }
 

@@ -12,6 +12,7 @@ use ndarray::ArrayView2;
 use crate::evaluation::{Evaluation, Translated};
 use crate::pictures::{Role, Tile, grey, sheet};
 use crate::plot::escaped;
+use crate::report::probes;
 
 mod uncertainty;
 
@@ -33,13 +34,20 @@ pub fn page(evaluation: &Evaluation) -> Result<String> {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Evaluation</title>\n\
          <style>{STYLE}</style>\n<h1>Evaluation</h1>\n\
          <p class=\"warning\">The translated images are synthetic. They are for research only, not for diagnosis: \
-         the model can invent anatomy and can hide lesions.</p>\n<pre>{}</pre>\n{}\
-         <h2>Source, synthetic, true, and their absolute difference (x{ERROR_GAIN}): {} of {} slices</h2>\n",
+         the model can invent anatomy and can hide lesions.</p>\n<pre>{}</pre>\n{}",
         escaped(&report.table()),
         uncertainty::section(report),
-        shown.len(),
-        cases.len(),
     );
+    let probes = probes::section(&serde_json::to_value(report)?);
+    if !probes.is_empty() {
+        write!(html, "<h2>Probes of the networks</h2>\n{probes}")?;
+    }
+    writeln!(
+        html,
+        "<h2>Source, synthetic, true, and their absolute difference (x{ERROR_GAIN}): {} of {} slices</h2>",
+        shown.len(),
+        cases.len()
+    )?;
     for case in shown {
         write_case(&mut html, report, case, scratch)?;
     }

@@ -27,6 +27,7 @@ mod paired_slices;
 mod pairs;
 mod pictures;
 mod plot;
+mod probes;
 mod progress_gif;
 mod public_set;
 mod report;

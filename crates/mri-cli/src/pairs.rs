@@ -117,9 +117,18 @@ impl Pairs {
         &'a self,
         settings: &'a DataSettings,
     ) -> impl Iterator<Item = std::result::Result<(&'a Line, PairedSlices), BadPair>> {
+        self.read_chosen(0..self.len(), settings)
+    }
+
+    /// Reads the lines at these indices, as [`Self::read_each`] reads all.
+    pub fn read_chosen<'a>(
+        &'a self,
+        chosen: impl Iterator<Item = usize> + 'a,
+        settings: &'a DataSettings,
+    ) -> impl Iterator<Item = std::result::Result<(&'a Line, PairedSlices), BadPair>> {
         let domains = self.domains.each_ref().map(String::as_str);
         let mut depths = [None; 2];
-        self.lines.iter().map(move |line| {
+        chosen.filter_map(|index| self.lines.get(index)).map(move |line| {
             let line =
                 line.as_ref().map_err(|bad| BadPair { line: bad.line, error: anyhow!("{:#}", bad.error) })?;
             let slices = line.read(settings).and_then(|slices| {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use base64::Engine;
+use serde_json::Value;
 
 use crate::history::{self, History};
 use crate::pictures::{Role, Sheet};
@@ -13,6 +14,7 @@ use crate::plot::{self, escaped};
 use crate::progress_gif;
 use crate::whole_file;
 
+pub mod probes;
 mod scores;
 
 /// Writes the report of a run from its `config.toml`, `metrics.jsonl`, `evaluation.json`, `samples/` and
@@ -28,9 +30,11 @@ fn page(run: &Path) -> anyhow::Result<String> {
     let resolved = run.canonicalize().with_context(|| format!("cannot read {}", run.display()))?;
     let name = resolved.file_name().unwrap_or_default().to_string_lossy();
     let history = history::read(run)?;
+    let evaluation = evaluation(run)?;
     let sections = [
         section("Collapsed", collapse(&history)),
-        section("Scores on held-out images", scores::tables(run)?),
+        section("Scores on held-out images", scores::tables(&evaluation)),
+        section("Probes of the networks", probes::section(&evaluation)),
         section("Compare", compare(run)?),
         section("How it got there", progress(run)?),
         section("Curves", plot::svg(&history)),
@@ -47,6 +51,23 @@ fn page(run: &Path) -> anyhow::Result<String> {
         include_str!("report/slider.js"),
         name = escaped(&name),
     ))
+}
+
+/// What `evaluate --json` writes, of the end of the run; null where it was not evaluated.
+fn evaluation(run: &Path) -> anyhow::Result<Value> {
+    let path = run.join("evaluation.json");
+    if !path.exists() {
+        return Ok(Value::Null);
+    }
+    let reading = || format!("cannot read {}", path.display());
+    let text = std::fs::read_to_string(&path).with_context(reading)?;
+    serde_json::from_str(&text).with_context(reading)
+}
+
+/// The directions of an evaluation, by name.
+fn directions(evaluation: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let all = evaluation.as_object().into_iter().flatten();
+    all.filter(|(_, scores)| scores.get("model").is_some()).map(|(name, scores)| (name.as_str(), scores))
 }
 
 /// A titled section; nothing where there is no content.

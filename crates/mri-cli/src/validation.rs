@@ -96,7 +96,7 @@ pub fn middle(channels: &Array3<f32>) -> ArrayView2<'_, f32> {
 }
 
 /// Network units.
-fn unit_range() -> Result<Range> {
+pub fn unit_range() -> Result<Range> {
     Ok(Range::new(-1., 1.)?)
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 
-use support::{Said, folder_with_run, run};
+use support::{Said, folder_with_run, mri_cli, run};
 
 #[test]
 fn evaluate_from_outside() {
@@ -30,6 +30,10 @@ fn evaluate_from_outside() {
     let json: serde_json::Value = serde_json::from_slice(&fs::read(path.join("e.json")).unwrap()).unwrap();
     for direction in ["t1_to_t2", "t2_to_t1"] {
         assert!(json[direction]["model"]["psnr_db"]["mean"].is_f64());
+        let probes = &json[direction]["probes"];
+        assert_eq!(probes["cases"], 4);
+        assert!(probes["steganography"]["ratio_noise"]["mean"].is_f64(), "{probes}");
+        assert!(probes["shift"]["change"]["mean"].as_f64().is_some_and(|change| change > 0.0), "{probes}");
         for baseline in ["copy", "invert", "histogram", "lut", "retrieval"] {
             assert!(
                 json[direction]["baselines"][baseline]["foreground"]["ssim"]["sd"].is_f64(),
@@ -39,7 +43,16 @@ fn evaluate_from_outside() {
     }
     let page = fs::read_to_string(path.join("page/evaluation.html")).unwrap();
     assert_eq!(page.matches("<img").count(), 4);
+    assert!(page.contains("Probes of the networks"));
     assert!(page.contains("not for diagnosis") && !page.contains("http"));
+
+    // The noise of the probes is the same for any number of threads.
+    let again =
+        ["evaluate", "--device", "cpu", "--model", model, "--pairs", "pairs.csv", "--json", "again.json"];
+    let mut again = mri_cli(path, &again);
+    Said::from(again.env("RAYON_NUM_THREADS", "1").output().unwrap()).done();
+    let read = |name: &str| fs::read(path.join(name)).unwrap();
+    assert!(read("e.json") == read("again.json"));
 
     // A run folder knows its training images; pairs can be given.
     let (code, stdout, stderr) = evaluate(&["RUN", "--pairs", "pairs.csv", "--train-pairs", "pairs.csv"]);

@@ -23,6 +23,10 @@ use crate::{EvalError, Range};
 /// good MR image, and hardly visible.
 pub const NOISE_SD: f64 = 0.01;
 
+/// A fake hides its input where the mean cycle error from it in 8 bits, or with noise, is above this many times that from the
+/// fake as it is.
+pub const HIDES_ABOVE: f64 = 2.0;
+
 /// So many pixels at each border are left out where outputs of shifted inputs are compared: what came in at the border is
 /// not the image.
 pub const BORDER_PX: usize = 8;
@@ -212,6 +216,16 @@ pub struct ShiftReport {
 }
 
 impl ProbeReport {
+    /// Whether fakes hide their inputs: a ratio of mean cycle errors above [`HIDES_ABOVE`].
+    pub fn is_hiding(&self) -> bool {
+        let Hiding { cycle_error, cycle_error_8_bit, cycle_error_noise, .. } = self.steganography.hiding;
+        let is_above = |altered: Summary| match (altered.mean, cycle_error.mean) {
+            (Some(altered), Some(plain)) => altered > HIDES_ABOVE * plain,
+            _ => false,
+        };
+        is_above(cycle_error_8_bit) || is_above(cycle_error_noise)
+    }
+
     /// Summarizes cases; `None` where there are none.
     pub fn of(cases: &[CaseProbes]) -> Option<ProbeReport> {
         let summary = |of: fn(&CaseProbes) -> f64| Summary::of(cases.iter().map(|case| Some(of(case))));

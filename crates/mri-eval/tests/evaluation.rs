@@ -196,5 +196,9 @@ fn the_table_lists_model_and_baselines() {
     assert!(lines[4].starts_with("copy") && lines[5].starts_with("invert"), "{table}");
     assert_eq!(lines[6], "histogram          | not fitted: needs training images or more cases");
     assert!(lines[9].starts_with("inside the head, PSNR dB: model 48.13, copy "), "{table}");
-    assert_eq!(lines[10], "histogram, lut and retrieval fitted on the other cases");
+    assert!(
+        lines[10].starts_with("sharpness of the foreground, 1 as the truth: model 1.00, copy 0."),
+        "{table}"
+    );
+    assert_eq!(lines[11], "histogram, lut and retrieval fitted on the other cases");
 }

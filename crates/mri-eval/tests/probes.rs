@@ -152,6 +152,9 @@ fn the_report_says_how_many_were_probed_and_leaves_out_what_has_no_value() {
     };
     assert_eq!(ProbeReport::of(&[]), None);
     let report = ProbeReport::of(&[CaseProbes { hiding, shift_change: 0.25 }; 2]).unwrap();
+    assert!(report.is_hiding(), "the cycle is exact from the fake as it is, and no longer from 8 bits");
+    let open = Hiding { cycle_error: 0.02, cycle_error_noise: 0.03, ..hiding };
+    assert!(!ProbeReport::of(&[CaseProbes { hiding: open, shift_change: 0.0 }]).unwrap().is_hiding());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["cases"], 2);
     assert_eq!(json["steganography"]["noise_sd"], 0.01);

@@ -1,21 +1,20 @@
-//! Tables of the model against the baselines, from `RUN/evaluation.json` (what `evaluate --json` writes).
+//! Tables of the model against the baselines, from what `evaluate --json` writes.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use anyhow::Context;
 use serde_json::Value;
 
 use crate::plot::escaped;
 
 /// A column: heading, path of keys, decimals.
-const COLUMNS: [(&str, &[&str], usize); 6] = [
+const COLUMNS: [(&str, &[&str], usize); 7] = [
     ("PSNR (dB)", &["psnr_db"], 2),
     ("SSIM", &["ssim"], 3),
     ("MAE", &["mae"], 4),
     ("NMI", &["nmi"], 3),
     ("PSNR (dB), foreground", &["foreground", "psnr_db"], 2),
     ("SSIM, foreground", &["foreground", "ssim"], 3),
+    ("Sharpness, foreground", &["foreground", "sharpness"], 2),
 ];
 
 /// Heading of the column that evaluations of volumes have further.
@@ -30,26 +29,15 @@ const BASELINES: [(&str, &str); 5] = [
     ("retrieval", "nearest slice's partner *"),
 ];
 
-/// One table a direction; empty where the run was not evaluated.
-pub(super) fn tables(run: &Path) -> anyhow::Result<String> {
-    let path = run.join("evaluation.json");
-    if !path.exists() {
-        return Ok(String::new());
-    }
-    let reading = || format!("cannot read {}", path.display());
-    let text = std::fs::read_to_string(&path).with_context(reading)?;
-    let evaluation: Value = serde_json::from_str(&text).with_context(reading)?;
-    let directions = evaluation.as_object().with_context(reading)?;
-    let mut html = String::new();
-    for (direction, scores) in directions.iter().filter(|(_, scores)| scores.get("model").is_some()) {
-        html.push_str(&table(direction, scores));
-    }
+/// One table a direction.
+pub(super) fn tables(evaluation: &Value) -> String {
+    let mut html: String = super::directions(evaluation).map(|(name, scores)| table(name, scores)).collect();
     if html.contains(" *<") {
         html.push_str(
             "<p class=\"note\">* oracles: they saw true pairs in training, the model saw none.</p>\n",
         );
     }
-    Ok(html)
+    html
 }
 
 fn table(direction: &str, scores: &Value) -> String {

@@ -25,6 +25,11 @@ fn run_folder() -> tempfile::TempDir {
         })
     };
     let evaluation = serde_json::json!({"t1_to_t2": {
+        "probes": {
+            "cases": 24,
+            "steganography": {"noise_sd": 0.01, "cycle_error": {"mean": 0.0323, "sd": 0.001}, "ratio_noise": {"mean": 1.0111, "sd": null}},
+            "shift": {"shift_px": 1, "change": {"mean": 0.0246, "sd": 0.002}},
+        },
         "model": scores(20.4), "baselines": {"copy": scores(11.3), "lut": scores(25.7)}, "cases": [{}, {}],
     }});
     std::fs::write(run.path().join("evaluation.json"), evaluation.to_string()).unwrap();
@@ -59,6 +64,8 @@ fn the_page_holds_everything_and_asks_nothing_of_a_network() {
     assert!(html.contains(WARNING));
     assert!(html.contains("<th scope=\"row\">the model</th><td>20.40 <small>± 0.50</small></td>"));
     assert!(html.contains("lookup table *"));
+    assert!(html.contains("24 cases: mean ± SD") && html.contains("noise of 1% of the range. Above 2 times"));
+    assert!(html.contains("<td>3.23 <small>± 0.10</small></td>") && html.contains("<td>1.01</td>"));
     assert!(html.contains("epochs = 5 # &lt;few&gt;"));
     assert!(html.contains("data:image/gif;base64,R0lGOD"));
     assert_eq!(

@@ -4,6 +4,7 @@ use super::{DirectionReport, Failed, FittedOn, Report};
 use crate::evaluation::Direction;
 use crate::flicker::FlickerReport;
 use crate::lesions::{LesionReport, LesionScores, Share};
+use crate::probes::{ProbeReport, Steganography};
 use crate::report::Baselines;
 use crate::scores::{Metrics, Scores, Summary};
 use crate::tissues::{TissueReport, Tissues};
@@ -72,6 +73,11 @@ fn write_direction(f: &mut fmt::Formatter<'_>, report: &DirectionReport) -> fmt:
     if let Some(uncertainty) = &report.uncertainty {
         writeln!(f, "{uncertainty}")?;
     }
+    let sharpness = listed(&report.model, &report.baselines, sharpness);
+    writeln!(f, "sharpness of the foreground, 1 as the truth: {sharpness}")?;
+    if let Some(probes) = &report.probes {
+        write_probes(f, probes)?;
+    }
     let FittedOn { histogram, lut, retrieval } = &report.fitted_on;
     if histogram == lut && lut == retrieval {
         write!(f, "histogram, lut and retrieval fitted on {lut}")
@@ -91,6 +97,27 @@ fn listed<T>(model: &T, baselines: &Baselines<Option<T>>, show: impl Fn(&T) -> S
 fn inside_psnr(scores: &Scores<Summary>) -> String {
     let psnr = &scores.inside.psnr_db;
     if psnr.mean.is_none() && psnr.infinite > 0 { "inf".to_owned() } else { number(psnr.mean, 2) }
+}
+
+fn sharpness(scores: &Scores<Summary>) -> String {
+    number(scores.foreground.sharpness.as_ref().and_then(|sharpness| sharpness.mean), 2)
+}
+
+fn write_probes(f: &mut fmt::Formatter<'_>, probes: &ProbeReport) -> fmt::Result {
+    let ProbeReport { cases, steganography: Steganography { noise_sd, hiding }, shift } = probes;
+    let percent = |summary: &Summary| number(summary.mean.map(|mean| 100.0 * mean), 2);
+    let times = |summary: &Summary| number(summary.mean, 2);
+    let verdict = if probes.is_hiding() { ": it hides its input in the fake" } else { "" };
+    writeln!(
+        f,
+        "cycle error of {cases} {}, % of the range: {}, x{} from 8 bits, x{} with noise of {}%{verdict}",
+        plural(*cases, "case"),
+        percent(&hiding.cycle_error),
+        times(&hiding.ratio_8_bit),
+        times(&hiding.ratio_noise),
+        100.0 * noise_sd,
+    )?;
+    writeln!(f, "change by a shift of {} px, % of the range: {}", shift.shift_px, percent(&shift.change))
 }
 
 fn lesion_scores(scores: &LesionScores) -> String {
