@@ -10,10 +10,11 @@ use mri_eval::report::Report;
 use ndarray::ArrayView2;
 
 use crate::evaluation::{Evaluation, Translated};
-use crate::pictures::{Role, Tile, grey, sheet};
+use crate::pictures::{Role, Sheet, Tile, grey, sheet};
 use crate::plot::escaped;
-use crate::report::probes;
+use crate::report;
 
+mod lesions;
 mod uncertainty;
 
 /// Pictures of at most this many cases, evenly chosen: a page stays small enough to open.
@@ -38,9 +39,16 @@ pub fn page(evaluation: &Evaluation) -> Result<String> {
         escaped(&report.table()),
         uncertainty::section(report),
     );
-    let probes = probes::section(&serde_json::to_value(report)?);
-    if !probes.is_empty() {
-        write!(html, "<h2>Probes of the networks</h2>\n{probes}")?;
+    let json = serde_json::to_value(report)?;
+    let of_lesions = report::lesions::section(&json) + &lesions::pictures(evaluation)?;
+    for (title, content) in [
+        ("Lesions", of_lesions),
+        ("Tissues", report::tissues::section(&json)),
+        ("Probes of the networks", report::probes::section(&json)),
+    ] {
+        if !content.is_empty() {
+            writeln!(html, "<h2>{title}</h2>\n{content}")?;
+        }
     }
     writeln!(
         html,
@@ -81,10 +89,13 @@ fn write_case(html: &mut String, report: &Report, case: &Translated, scratch: &S
         }
         rows.push(row);
     }
-    let mut png = Cursor::new(Vec::new());
-    sheet("", rows).picture.write_to(&mut png, image::ImageFormat::Png)?;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(png.get_ref());
-    let name = escaped(&case.name);
-    writeln!(html, "<h3>{name}</h3>\n<img alt=\"{name}\" src=\"data:image/png;base64,{encoded}\">")?;
+    let (name, picture) = (escaped(&case.name), data_uri(&sheet("", rows))?);
+    writeln!(html, "<h3>{name}</h3>\n<img alt=\"{name}\" src=\"{picture}\">")?;
     Ok(())
+}
+
+fn data_uri(sheet: &Sheet) -> Result<String> {
+    let mut png = Cursor::new(Vec::new());
+    sheet.picture.write_to(&mut png, image::ImageFormat::Png)?;
+    Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png.get_ref())))
 }

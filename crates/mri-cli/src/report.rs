@@ -14,8 +14,10 @@ use crate::plot::{self, escaped};
 use crate::progress_gif;
 use crate::whole_file;
 
+pub mod lesions;
 pub mod probes;
 mod scores;
+pub mod tissues;
 
 /// Writes the report of a run from its `config.toml`, `metrics.jsonl`, `evaluation.json`, `samples/` and
 /// `progress.gif`; what is missing is left out.
@@ -34,6 +36,8 @@ fn page(run: &Path) -> anyhow::Result<String> {
     let sections = [
         section("Collapsed", collapse(&history)),
         section("Scores on held-out images", scores::tables(&evaluation)),
+        section("Lesions", lesions::section(&evaluation)),
+        section("Tissues", tissues::section(&evaluation)),
         section("Probes of the networks", probes::section(&evaluation)),
         section("Compare", compare(run)?),
         section("How it got there", progress(run)?),

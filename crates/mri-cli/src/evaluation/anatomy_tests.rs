@@ -21,14 +21,14 @@ fn phantoms() -> tempfile::TempDir {
     folder
 }
 
-fn evaluated(folder: &Path, output: impl Fn(&PairedSlice, usize) -> Array2<f32>) -> Report {
+fn evaluated(folder: &Path, output: impl Fn(&PairedSlice, usize) -> Array2<f32>) -> Evaluation {
     let pairs = Pairs::list(&folder.join("ill/test/pairs.csv"), ["t1", "t2"]).unwrap();
     let translate = |slice: &PairedSlice, to: usize| Ok(Estimate { mean: output(slice, to), sd: None });
-    evaluate_with(["t1", "t2"], &DataSettings::for_tests(), translate, &pairs, None, folder).unwrap().report
+    evaluate_with(["t1", "t2"], &DataSettings::for_tests(), translate, &pairs, None, folder).unwrap()
 }
 
-fn lesions(report: &Report) -> [&LesionReport; 2] {
-    [0, 1].map(|direction| report.directions[direction].lesions.as_ref().unwrap())
+fn lesions(evaluation: &Evaluation) -> [&LesionReport; 2] {
+    [0, 1].map(|direction| evaluation.report.directions[direction].lesions.as_ref().unwrap())
 }
 
 fn truth(slice: &PairedSlice, to: usize) -> Array2<f32> {
@@ -56,7 +56,7 @@ fn the_truth_passes_and_copying_has_every_sign_wrong() {
         let copied = report.baselines.copy.as_ref().unwrap();
         assert_eq!(copied.sign_kept.count, 0, "lesions are dark in T1 and bright in T2");
     }
-    for direction in &exact.directions {
+    for direction in &exact.report.directions {
         let tissues = direction.tissues.as_ref().unwrap();
         assert_eq!(tissues.model, tissues.ceiling);
         assert!(tissues.model.mean().unwrap() > 0.85, "{tissues:?}");
@@ -117,4 +117,8 @@ fn spots_painted_where_lesions_would_lie_on_the_other_side_are_found() {
     });
     let found = lesions(&painted)[0].model.invented.unwrap();
     assert!(3 * found >= 2 * of_t2.judged, "{found} of {}", of_t2.judged);
+
+    let page = crate::evaluation_page::page(&painted).unwrap();
+    assert_eq!(page.matches("alt=\"lesions\"").count(), 2, "a picture a direction");
+    assert!(page.contains("<h2>Lesions</h2>") && page.contains("<h2>Tissues</h2>"));
 }

@@ -7,13 +7,15 @@ use serde_json::Value;
 use crate::plot::escaped;
 
 /// A column: heading, path of keys, decimals.
-const COLUMNS: [(&str, &[&str], usize); 7] = [
+const COLUMNS: [(&str, &[&str], usize); 9] = [
     ("PSNR (dB)", &["psnr_db"], 2),
     ("SSIM", &["ssim"], 3),
     ("MAE", &["mae"], 4),
     ("NMI", &["nmi"], 3),
     ("PSNR (dB), foreground", &["foreground", "psnr_db"], 2),
     ("SSIM, foreground", &["foreground", "ssim"], 3),
+    ("PSNR (dB), inside", &["inside", "psnr_db"], 2),
+    ("SSIM, inside", &["inside", "ssim"], 3),
     ("Sharpness, foreground", &["foreground", "sharpness"], 2),
 ];
 
@@ -38,6 +40,14 @@ pub(super) fn tables(evaluation: &Value) -> String {
         );
     }
     html
+}
+
+/// The model and the baselines of a measure, in words.
+pub(super) fn methods(measure: &Value) -> Vec<(&'static str, &Value)> {
+    let model = measure.get("model").map(|model| ("the model", model));
+    let baselines =
+        BASELINES.iter().filter_map(|(key, words)| Some((*words, measure.get("baselines")?.get(key)?)));
+    model.into_iter().chain(baselines.filter(|(_, row)| !row.is_null())).collect()
 }
 
 fn table(direction: &str, scores: &Value) -> String {

@@ -31,6 +31,16 @@ fn run_folder() -> tempfile::TempDir {
             "shift": {"shift_px": 1, "change": {"mean": 0.0246, "sd": 0.002}},
         },
         "model": scores(20.4), "baselines": {"copy": scores(11.3), "lut": scores(25.7)}, "cases": [{}, {}],
+        "lesions": {
+            "judged": 19, "unclear": 2, "searched_px": 5000,
+            "thresholds": {"erased_below": 0.25, "invented_above": 0.5},
+            "model": {"contrast_kept": 0.2, "sign_kept": {"count": 18, "share": 0.947}, "erased": {"count": 14, "share": 0.737}, "invented": 3},
+            "baselines": {"copy": null},
+        },
+        "tissues": {
+            "cases": 2, "model": {"csf": {"mean": 0.671, "sd": 0.1}, "white_matter": {"mean": null}},
+            "ceiling": {"csf": {"mean": 0.856, "sd": 0.1}},
+        },
     }});
     std::fs::write(run.path().join("evaluation.json"), evaluation.to_string()).unwrap();
 
@@ -66,6 +76,11 @@ fn the_page_holds_everything_and_asks_nothing_of_a_network() {
     assert!(html.contains("lookup table *"));
     assert!(html.contains("24 cases: mean ± SD") && html.contains("noise of 1% of the range. Above 2 times"));
     assert!(html.contains("<td>3.23 <small>± 0.10</small></td>") && html.contains("<td>1.01</td>"));
+    assert!(html.contains("t1 to t2: 19 lesions (2 more"));
+    assert!(
+        html.contains("<th scope=\"row\">the model</th><td>0.20</td><td>95 %</td><td>74 %</td><td>3</td>")
+    );
+    assert!(html.contains("<th scope=\"row\">the true image</th><td>0.856</td><td></td><td></td>"));
     assert!(html.contains("epochs = 5 # &lt;few&gt;"));
     assert!(html.contains("data:image/gif;base64,R0lGOD"));
     assert_eq!(
