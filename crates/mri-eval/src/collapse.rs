@@ -19,7 +19,7 @@ pub const PATTERN_ABOVE: f64 = 4.0;
 /// Outputs that differ among each other by less than this share of what the inputs do are one image.
 pub const SAME_BELOW: f64 = 0.1;
 /// Outputs whose histogram is further from that of real images than this many times the best flat grey are another domain's.
-pub const FAR_ABOVE: f64 = 1.0;
+pub const FAR_ABOVE: f64 = 1.5;
 /// Outputs that differ from their inputs by less than this share of the distance of the domains are copies.
 pub const COPIED_BELOW: f64 = 0.5;
 /// Domains whose histograms are nearer than this share of what a flat grey has are alike: a copy is then no fault.
