@@ -34,6 +34,7 @@ mod report;
 mod run_folder;
 mod slice_passes;
 mod stdout;
+mod tone_start;
 mod training_data;
 mod translator;
 mod validation;

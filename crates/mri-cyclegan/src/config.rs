@@ -31,6 +31,17 @@ impl Default for LossConfig {
     }
 }
 
+/// Where tone curves start, with [`mri_unet::Skip::Tone`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToneStart {
+    /// At a curve estimated from the training images: see [`estimate_tone`](crate::estimate_tone).
+    #[default]
+    Estimated,
+    /// At the inversion, air kept black.
+    Inversion,
+}
+
 /// How long and how fast to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -41,6 +52,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Base learning rate of all four networks.
     pub lr: f64,
+    /// Where tone curves start.
+    pub tone_start: ToneStart,
     /// Factor on the rate of a tone curve's knots.
     pub tone_lr_factor: f64,
     /// The course of the learning rate.
@@ -62,6 +75,7 @@ impl Default for TrainConfig {
             epochs: 200,
             batch: 1,
             lr: 2e-4,
+            tone_start: ToneStart::default(),
             tone_lr_factor: 10.,
             schedule: Schedule::default(),
             adam: AdamConfig::default(),

@@ -165,6 +165,28 @@ impl CycleGan {
         })
     }
 
+    /// Lets the tone curves of the generators start at these: one value in [-1,1] for each of [`mri_unet::TONE_KNOTS`]
+    /// levels, as [`estimate_tone`](crate::estimate_tone) gives them.
+    ///
+    /// # Errors
+    /// Generators without a learned curve, or another number of values.
+    pub fn start_tones(&mut self, a_to_b: &[f32], b_to_a: &[f32]) -> Result<()> {
+        for (generator, curve) in [(GENERATOR_AB, a_to_b), (GENERATOR_BA, b_to_a)] {
+            let name = format!("{generator}.tone.knots");
+            let start = mri_unet::tone_curve(curve, &self.device)?;
+            for parameters in std::iter::once(&self.generators).chain(&self.average) {
+                let Some((_, knots)) = parameters.iter().find(|(n, _)| **n == name) else {
+                    return Err(Error::Setting {
+                        key: "model.skip",
+                        problem: "has no tone curve to start".into(),
+                    });
+                };
+                knots.set(&start)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Steps done since the beginning of the training, over all resumes.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -9,6 +9,7 @@ mod loss;
 mod pool;
 mod random;
 mod schedule;
+mod tone_start;
 mod train;
 
 pub use adam::{Adam, AdamConfig};
@@ -16,12 +17,13 @@ pub use checkpoint::{
     CheckpointFolder, FORMAT_VERSION, METADATA_KEY, Metadata, TrainingState, export_model, load_translators,
     read_metadata, resume,
 };
-pub use config::{LossConfig, TrainConfig};
+pub use config::{LossConfig, ToneStart, TrainConfig};
 pub use cyclegan::{Architecture, CycleGan, Losses, Translators};
 pub use error::{Error, Result};
 pub use loss::Adversarial;
 pub use pool::ImagePool;
 pub use schedule::Schedule;
+pub use tone_start::{ToneStatistics, estimate_tone};
 pub use train::{
     Batches, EpochBatches, EpochEvent, Observer, Outcome, Progress, StepEvent, Training, Validate,
     Validation, train,

@@ -40,6 +40,11 @@ impl UnpairedLoader {
         Self { threads, ..self }
     }
 
+    /// The images of domains a and b as they are before augmentation.
+    pub fn domains(&self) -> [&Slices; 2] {
+        [&self.a, &self.b]
+    }
+
     /// Samples in an epoch: the number of images of domain a.
     pub fn len(&self) -> usize {
         self.a.len()

@@ -22,5 +22,5 @@ pub use normal::standard_normals;
 pub use parameters::Parameters;
 pub use patchgan::{PatchGan, PatchGanConfig, receptive_field_px};
 pub use resnet::ResNet;
-pub use tone::{Skip, TONE_KNOTS, is_tone_curve};
+pub use tone::{Skip, TONE_KNOTS, is_tone_curve, tone_curve};
 pub use unet::UNet;

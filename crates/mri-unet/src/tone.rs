@@ -33,7 +33,15 @@ pub fn is_tone_curve(tensor_name: &str) -> bool {
     tensor_name == "tone.knots" || tensor_name.ends_with(".tone.knots")
 }
 
-/// Where a tone curve starts: the inversion -0.9 x, but air (below -0.94) stays as black as it is.
+/// The variable of a tone curve that runs through `knots`, which has one value in [-1,1] for each of [`TONE_KNOTS`].
+///
+/// # Errors
+/// Another number of knots.
+pub fn tone_curve(knots: &[f32], device: &Device) -> Result<Tensor> {
+    Tensor::new(knots, device)? - Tensor::new(&starting_knots(), device)?
+}
+
+/// Where a tone curve starts unless told otherwise: the inversion -0.9 x, but air (below -0.94) stays as black as it is.
 fn starting_knots() -> [f32; TONE_KNOTS] {
     std::array::from_fn(|i| {
         let x = i as f32 / (TONE_KNOTS - 1) as f32 * 2. - 1.;

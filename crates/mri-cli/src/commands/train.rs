@@ -10,6 +10,7 @@ use crate::{
     plot, progress_gif, report,
     run_folder::{MetricsLog, RunFolder},
     stdout::outln,
+    tone_start::start_tones,
     translator::{DataSettings, Translator},
     validation::{Cases, validate},
     whole_file,
@@ -85,7 +86,10 @@ pub fn run(args: Args) -> Result<()> {
         Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
     let mut model = CycleGan::new(&architecture, &config.loss, &config.train, config.seed, &device)?;
     let mut progress = match resumption {
-        Resumption::Fresh => Progress::default(),
+        Resumption::Fresh => {
+            start_tones(&mut model, &config, loader.domains())?;
+            Progress::default()
+        }
         Resumption::FromLast => {
             check_data_unchanged(&checkpoints, &settings)?;
             resume(&mut model, &checkpoints.last())?
