@@ -8,9 +8,9 @@ use crate::metrics::check_image;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 use std::collections::VecDeque;
 
-/// The part of the longer side of an image that [`shrunk`] takes off the outline of the head for [`Regions::inside`]: 12 px
-/// of a slice of 217 px. Skin, fat and skull are about as thick.
-pub const SCALP_FRACTION: f64 = 1.0 / 18.0;
+/// The part of the longer side of an image that [`shrunk`] takes off the outline of the head for [`Regions::inside`]: 24 px
+/// of a slice of 217 px. Skin, fat and skull are as thick at the back of the head.
+pub const SCALP_FRACTION: f64 = 1.0 / 9.0;
 
 /// Bins of the histogram behind [`otsu_threshold`].
 const BINS: usize = 256;

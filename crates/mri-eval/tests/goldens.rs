@@ -111,7 +111,7 @@ fn shrinking_equals_an_erosion_with_a_disc() {
         assert_eq!(moments, golden, "{radius_px} px");
     }
     let regions = Regions::of(outline.mapv(|head| if head { 90.0 } else { 0.0 }).view()).unwrap();
-    assert_eq!(regions.inside, shrunk(outline.view(), 60.0 / 18.0));
+    assert_eq!(regions.inside, shrunk(outline.view(), 60.0 / 9.0));
 }
 
 #[test]
