@@ -9,7 +9,8 @@ mod invented;
 mod report;
 
 pub use invented::{
-    EVEN_BELOW, LESION_MARGIN_PX, MIN_CORE_SHARE, MIN_RADIUS_PX, MIN_RING_SHARE, SPOT_EDGE, SearchArea, Spot,
+    EVEN_BELOW, LESION_MARGIN_PX, MIN_CORE_SHARE, MIN_RADIUS_PX, MIN_RING_SHARE, RIM_FRACTION, SPOT_EDGE,
+    SearchArea, Spot,
 };
 pub(crate) use report::{JudgedCase, LesionFindings, report};
 pub use report::{LesionOutcome, LesionReport, LesionScores, Share, SpotOutcome, Thresholds};

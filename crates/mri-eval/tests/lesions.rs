@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use mri_eval::evaluation::{Anatomy, Case, Direction, Training, evaluate};
-use mri_eval::foreground::Regions;
+use mri_eval::foreground::foreground;
 use mri_eval::lesions::{Lesion, LesionReport, SearchArea, TypicalLesion, find_lesions};
 use mri_eval::{EvalError, Range};
 use ndarray::{Array2, array};
@@ -193,10 +193,10 @@ fn shapes_must_agree() {
     let (truth, small) = (truth(), array![[true]]);
     let mismatch = |result: Result<(), EvalError>| matches!(result, Err(EvalError::ShapeMismatch { .. }));
     assert!(mismatch(find_lesions(truth.view(), small.view(), None, RANGE).map(|_| ())));
-    let regions = Regions::of(truth.view()).unwrap();
+    let head = foreground(truth.view()).unwrap();
     let typical = TypicalLesion { contrast: 80.0, radius_px: 2.0 };
     let search = |mask: &Array2<bool>| {
-        SearchArea::new(truth.view(), mask.view(), regions.inside.view(), typical).map(|area| area.area_px())
+        SearchArea::new(truth.view(), mask.view(), head.view(), typical).map(|area| area.area_px())
     };
     assert!(mismatch(search(&small).map(|_| ())));
     assert!(search(&mask()).unwrap() > 1000);

@@ -68,9 +68,9 @@ impl Anatomies {
         regions: Option<&Regions>,
     ) -> Result<KnownAnatomy<'a>, EvalError> {
         let nothing = Array2::from_elem(truth.dim(), false);
-        let inside = regions.map_or(&nothing, |regions| &regions.inside);
+        let head = regions.map_or(&nothing, |regions| &regions.foreground);
         let search = |(mask, typical): (ArrayView2<'_, bool>, TypicalLesion)| {
-            SearchArea::new(truth, mask, inside.view(), typical)
+            SearchArea::new(truth, mask, head.view(), typical)
         };
         let mask = anatomy.lesions.as_ref().map(|mask| mask.view());
         Ok(KnownAnatomy {

@@ -3,6 +3,7 @@
 use super::{INVENTED_ABOVE, MIN_LESION_PX, TypicalLesion, grown, same_shape};
 use crate::EvalError;
 use crate::components::{centre, components, disc, ring, stepped};
+use crate::foreground::shrunk;
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ pub const MIN_RADIUS_PX: f64 = 1.5;
 
 /// Lesions are kept away from by as much: an output that draws one too large has not invented another.
 pub const LESION_MARGIN_PX: f64 = 3.0;
+
+/// The rim of the head is not searched: this part of the longer side of the image, 12 px of a slice of 217 px.
+pub const RIM_FRACTION: f64 = 1.0 / 18.0;
 
 /// A pixel is searched only if this part of the disc around it is even.
 pub const MIN_CORE_SHARE: f64 = 0.5;
@@ -51,18 +55,21 @@ pub struct Spot {
 }
 
 impl<'a> SearchArea<'a> {
-    /// Of a case with `lesions` (nowhere true in a healthy one), within the mask `inside`.
+    /// Of a case with `lesions` (nowhere true in a healthy one), within the mask `head`
+    /// ([`foreground`](crate::foreground::foreground)) without its rim.
     ///
     /// # Errors
     /// Shapes that differ.
     pub fn new(
         truth: ArrayView2<'a, f32>,
         lesions: ArrayView2<'_, bool>,
-        inside: ArrayView2<'_, bool>,
+        head: ArrayView2<'_, bool>,
         typical: TypicalLesion,
     ) -> Result<Self, EvalError> {
         same_shape(truth, lesions.shape())?;
-        same_shape(truth, inside.shape())?;
+        same_shape(truth, head.shape())?;
+        let (rows, columns) = truth.dim();
+        let inside = shrunk(head, RIM_FRACTION * rows.max(columns) as f64);
         let near_lesion = grown(lesions, LESION_MARGIN_PX);
         let radius_px = typical.radius_px.max(MIN_RADIUS_PX);
         let window = disc(radius_px + 1.0);
