@@ -7,7 +7,7 @@ use mri_cyclegan::{
     LossConfig, Observer, Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation,
     export_model, load_translators, read_metadata, resume, train,
 };
-use mri_unet::{GeneratorConfig, PatchGanConfig, Skip};
+use mri_unet::{GeneratorConfig, PatchGanConfig, Skip, TONE_KNOTS};
 use std::{
     cell::Cell,
     path::Path,
@@ -259,4 +259,28 @@ fn a_checkpoint_that_does_not_fit_says_why() {
     std::fs::write(&file, [&whole[..8], newer.as_bytes(), &whole[4000..]].concat()).unwrap();
     assert!(message(&mut new_model(), &file).contains("format version 9 is newer than 1"));
     assert!(message(&mut new_model(), &path.path().join("none")).contains("none: No such file"));
+}
+
+#[test]
+fn tone_curves_start_where_they_are_told() {
+    let mean = |there: f32, back: f32| {
+        let mut model = new_model();
+        model.start_tones(&[there; TONE_KNOTS], &[back; TONE_KNOTS]).unwrap();
+        let translators = model.translators().unwrap();
+        let x = wave(0, 0, 1.).unwrap();
+        let [there, back] = [translators.a_to_b(&x).unwrap(), translators.b_to_a(&x).unwrap()];
+        [there, back].map(|y| y.mean_all().unwrap().to_scalar::<f32>().unwrap())
+    };
+    let ([bright, dark], [dim, light]) = (mean(0.6, -0.6), mean(-0.6, 0.6));
+    assert!(bright > dim + 0.5 && light > dark + 0.5, "{bright} {dark} {dim} {light}");
+
+    assert!(new_model().start_tones(&[0.; TONE_KNOTS], &[0.; 5]).is_err());
+    let (loss, train) = settings();
+    let without = Architecture {
+        generator: GeneratorConfig { skip: Skip::None, ..architecture().generator },
+        ..architecture()
+    };
+    let mut without = CycleGan::new(&without, &loss, &train, 7, &Device::Cpu).unwrap();
+    let error = without.start_tones(&[0.; TONE_KNOTS], &[0.; TONE_KNOTS]).unwrap_err().to_string();
+    assert!(error.contains("model.skip"), "{error}");
 }
