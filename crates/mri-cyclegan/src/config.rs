@@ -31,11 +31,12 @@ impl Default for LossConfig {
     }
 }
 
-/// Where tone curves start, with [`mri_unet::Skip::Tone`].
+/// Where tone curves start, with [`mri_unet::Skip::Tone`]. Who has the training images sees to it, before the first step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToneStart {
-    /// At a curve estimated from the training images: see [`estimate_tone`](crate::estimate_tone).
+    /// At a curve estimated from the training images, by [`estimate_tone`](crate::estimate_tone) and
+    /// [`CycleGan::start_tones`](crate::CycleGan::start_tones).
     #[default]
     Estimated,
     /// At the inversion, air kept black.
