@@ -63,6 +63,23 @@ svg { --ink: #1a1a1a; --rule: #d8d8d8; --paper: #ffffff; font: 12px system-ui, s
 .raw { fill: none; stroke-width: 1; opacity: .25 }
 </style>";
 
+/// Values along both axes, and a rule across the chart at each of the vertical one, between `left` and `right`.
+fn write_ticks(svg: &mut String, x_axis: &Axis, y_axis: &Axis, [left, right]: [f64; 2], bottom: f64) {
+    for (value, y) in y_axis.ticks() {
+        let _ = writeln!(
+            svg,
+            "<line class=\"rule\" x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
+            left - 6.0,
+            y + 4.0
+        );
+    }
+    for (value, x) in x_axis.ticks() {
+        let y = bottom + 17.0;
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{value}</text>");
+    }
+}
+
 fn chart(title: &str, x_name: &str, curves: &Curves) -> String {
     let points = || curves.values().flatten();
     let x_axis = Axis::linear(points().map(|point| point.0), LEFT, WIDTH - RIGHT);
@@ -70,22 +87,7 @@ fn chart(title: &str, x_name: &str, curves: &Curves) -> String {
     let (bottom, right) = (CHART_HEIGHT - BOTTOM, WIDTH - RIGHT);
 
     let mut svg = format!("<text class=\"title\" x=\"{LEFT}\" y=\"20\">{}</text>\n", escaped(title));
-    for (value, y) in y_axis.ticks() {
-        let _ = writeln!(
-            svg,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
-            LEFT - 6.0,
-            y + 4.0
-        );
-    }
-    for (value, x) in x_axis.ticks() {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
-            bottom + 17.0
-        );
-    }
+    write_ticks(&mut svg, &x_axis, &y_axis, [LEFT, right], bottom);
     let _ = writeln!(
         svg,
         "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{x_name}</text>",

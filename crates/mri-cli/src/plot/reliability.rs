@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::axis::Axis;
-use super::{COLOURS, STYLE, escaped};
+use super::{COLOURS, STYLE, escaped, write_ticks};
 
 const SIDE: f64 = 380.0;
 const LEFT: f64 = 56.0;
@@ -25,19 +25,7 @@ pub fn reliability(curves: &[Curve]) -> String {
          height=\"{HEIGHT}\" role=\"img\" aria-label=\"Stated standard deviation against error\">\n{STYLE}\n\
          <rect class=\"paper\" width=\"{WIDTH}\" height=\"{HEIGHT}\"/>\n"
     );
-    for (value, y) in y_axis.ticks() {
-        let _ = writeln!(
-            svg,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
-            LEFT - 6.0,
-            y + 4.0
-        );
-    }
-    for (value, x) in x_axis.ticks() {
-        let y = bottom + 17.0;
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{value}</text>");
-    }
+    write_ticks(&mut svg, &x_axis, &y_axis, [LEFT, right], bottom);
     let middle = TOP + SIDE / 2.0;
     let _ = writeln!(
         svg,
