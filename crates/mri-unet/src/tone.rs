@@ -17,7 +17,7 @@ pub enum Skip {
     None,
     /// The input itself: `curve(x) = x`.
     Input,
-    /// The curve that `Tone` starts from, and it stays there.
+    /// The inversion, air kept black: the curve that `Tone` is counted from. It stays there.
     Inverse,
     /// A learned piecewise-linear curve of [`TONE_KNOTS`] knots.
     Tone,
@@ -28,7 +28,7 @@ pub const TONE_KNOTS: usize = 33;
 
 /// Whether a variable is a tone curve's, which learns at ten times the rate of the others.
 ///
-/// It holds how far each knot has moved from where it started, so it starts at zero.
+/// It holds how far each knot lies from the inversion (air kept black), and is zero until something else is set.
 pub fn is_tone_curve(tensor_name: &str) -> bool {
     tensor_name == "tone.knots" || tensor_name.ends_with(".tone.knots")
 }
@@ -38,11 +38,11 @@ pub fn is_tone_curve(tensor_name: &str) -> bool {
 /// # Errors
 /// Another number of knots.
 pub fn tone_curve(knots: &[f32], device: &Device) -> Result<Tensor> {
-    Tensor::new(knots, device)? - Tensor::new(&starting_knots(), device)?
+    Tensor::new(knots, device)? - Tensor::new(&inversion(), device)?
 }
 
-/// Where a tone curve starts unless told otherwise: the inversion -0.9 x, but air (below -0.94) stays as black as it is.
-fn starting_knots() -> [f32; TONE_KNOTS] {
+/// What a tone curve is counted from: the inversion -0.9 x, but air (below -0.94) stays as black as it is.
+fn inversion() -> [f32; TONE_KNOTS] {
     std::array::from_fn(|i| {
         let x = i as f32 / (TONE_KNOTS - 1) as f32 * 2. - 1.;
         if x > -0.94 { -0.9 * x } else { x }
@@ -70,7 +70,7 @@ impl Tone {
         if !matches!(self.skip, Skip::Inverse | Skip::Tone) {
             return Ok(None);
         }
-        let start = Tensor::new(&starting_knots(), device)?;
+        let start = Tensor::new(&inversion(), device)?;
         self.moved.as_ref().map_or(Ok(start.clone()), |moved| moved + &start).map(Some)
     }
 
