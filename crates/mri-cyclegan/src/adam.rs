@@ -54,16 +54,25 @@ impl Adam {
     }
 
     /// Applies one update at rate `lr`. Variables without a gradient keep their value and moments.
-    pub fn step(&mut self, grads: &GradStore, lr: f64) -> Result<()> {
+    /// Nothing moves where `loss` is not finite.
+    pub fn step(&mut self, grads: &GradStore, lr: f64, loss: &Tensor) -> Result<()> {
         self.steps += 1;
         let AdamConfig { beta1, beta2, eps } = self.config;
-        for slot in self.slots.values() {
-            let Some(grad) = grads.get(&slot.variable) else { continue };
-            let learning_rate = lr * slot.rate_factor;
-            let adam = mri_kernels::Adam { learning_rate, beta1, beta2, eps, step: self.steps };
-            mri_kernels::adam_update(&slot.variable, grad, &slot.mean, &slot.mean_square, &adam)?;
-        }
-        Ok(())
+        let adam = mri_kernels::Adam { learning_rate: lr, beta1, beta2, eps, step: self.steps };
+        let slots: Vec<_> = self
+            .slots
+            .values()
+            .filter_map(|slot| {
+                Some(mri_kernels::AdamSlot {
+                    parameter: &slot.variable,
+                    gradient: grads.get(&slot.variable)?,
+                    first_moment: &slot.mean,
+                    second_moment: &slot.mean_square,
+                    rate_factor: slot.rate_factor,
+                })
+            })
+            .collect();
+        mri_kernels::adam_update(&slots, &adam, loss)
     }
 
     /// Updates done.

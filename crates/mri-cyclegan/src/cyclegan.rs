@@ -247,7 +247,7 @@ impl CycleGan {
             None => (None, None),
         };
         let gradients = self.backward.run(&total)?;
-        self.generator_adam.step(&gradients, lr)?;
+        self.generator_adam.step(&gradients, lr, &total)?;
         self.backward.reuse(gradients)?;
 
         let past_a =
@@ -268,12 +268,15 @@ impl CycleGan {
         };
         let total = (discriminator_a + discriminator_b)?;
         let gradients = self.backward.run(&total)?;
-        self.discriminator_adam.step(&gradients, lr)?;
+        self.discriminator_adam.step(&gradients, lr, &total)?;
         self.backward.reuse(gradients)?;
 
         if let Some(average) = &self.average {
             let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));
-            move_toward(average, &self.generators, 1. - decay)?;
+            let (average, target): (Vec<_>, Vec<_>) =
+                (average.iter().collect(), self.generators.iter().collect());
+            let pairs: Vec<_> = average.iter().zip(&target).map(|((_, a), (_, t))| (a, t)).collect();
+            mri_kernels::move_toward(&pairs, 1. - decay)?;
         }
         self.steps = step;
         Ok(losses)
@@ -327,15 +330,6 @@ impl CycleGan {
 
 fn duplicate(parameters: &Parameters) -> Result<Parameters> {
     Ok(Parameters::from_tensors(parameters.to_tensors()?, parameters.device())?)
-}
-
-/// average += share * (target - average), variable by variable.
-fn move_toward(average: &Parameters, target: &Parameters, share: f64) -> Result<()> {
-    for ((_, average), (_, target)) in average.iter().zip(target.iter()) {
-        let average_now = average.as_detached_tensor();
-        average.set(&(&average_now + ((target.as_detached_tensor() - &average_now)? * share)?)?)?;
-    }
-    Ok(())
 }
 
 fn finite(step: u64, term: &'static str, value: &Tensor) -> Result<f32> {

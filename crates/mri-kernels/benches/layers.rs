@@ -7,7 +7,7 @@ use std::hint::black_box;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mri_kernels::{
-    Adam, Backward, adam_update, composed, conv_transpose2d, conv2d, instance_norm_leaky_relu,
+    Adam, AdamSlot, Backward, adam_update, composed, conv_transpose2d, conv2d, instance_norm_leaky_relu,
 };
 
 fn random(shape: &[usize]) -> Var {
@@ -96,7 +96,9 @@ fn others(criterion: &mut Criterion) {
     let (p, m, v) = (random(&[1 << 22]), random(&[1 << 22]), random(&[1 << 22]));
     let (v, g) = (Var::from_tensor(&v.sqr().unwrap()).unwrap(), random(&[1 << 22]));
     let adam = Adam { learning_rate: 2e-4, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 10 };
-    group.bench_function("adam/4M", |b| b.iter(|| adam_update(&p, &g, &m, &v, &adam).unwrap()));
+    let slot = AdamSlot { parameter: &p, gradient: &g, first_moment: &m, second_moment: &v, rate_factor: 1. };
+    let loss = Tensor::new(0f32, &Device::Cpu).unwrap();
+    group.bench_function("adam/4M", |b| b.iter(|| adam_update(&[slot], &adam, &loss).unwrap()));
     group.finish();
 }
 

@@ -1,7 +1,8 @@
-//! One step of Adam for one tensor, in one pass over its memory.
+//! One step of Adam, in one pass over the memory of each tensor.
 
 use candle_core::{Result, Tensor, Var, bail};
 
+use crate::composed;
 use crate::floats::{has_kernel, with_floats, with_floats_mut};
 use crate::parallel::{CHUNK, Shared, for_each_task};
 use crate::vectorized::vectorized;
@@ -21,54 +22,86 @@ pub struct Adam {
     pub step: u64,
 }
 
-/// Updates a parameter and its moments in place by one step of Adam (Kingma & Ba, 2015, algorithm 1):
+/// One variable of a step of Adam, with all that belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamSlot<'a> {
+    /// θ, any shape; the others have the same.
+    pub parameter: &'a Var,
+    /// g.
+    pub gradient: &'a Tensor,
+    /// m, zero before the first step.
+    pub first_moment: &'a Var,
+    /// v, zero before the first step.
+    pub second_moment: &'a Var,
+    /// Factor on the learning rate.
+    pub rate_factor: f64,
+}
+
+/// Updates all parameters and their moments in place by one step of Adam (Kingma & Ba, 2015, algorithm 1):
 ///
 /// ```text
 /// m ← β₁ m + (1 - β₁) g          v ← β₂ v + (1 - β₂) g²
 /// θ ← θ - α · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
 /// ```
 ///
-/// # Shapes
-/// `parameter`, `gradient`, `first_moment` and `second_moment`: any, all the same. The moments start at zero.
+/// Nothing changes where `loss` (a scalar) is not finite. On CUDA this is one launch for all slots, and the host does
+/// not learn which it was.
 ///
 /// # Errors
-/// When the shapes differ, the step is 0, or two of the variables share their memory.
-pub fn adam_update(
-    parameter: &Var,
-    gradient: &Tensor,
-    first_moment: &Var,
-    second_moment: &Var,
-    adam: &Adam,
-) -> Result<()> {
-    let shape = parameter.dims();
-    if [gradient, first_moment, second_moment].iter().any(|t| t.dims() != shape) || adam.step == 0 {
-        bail!(
-            "adam: step {} of {shape:?} with gradient {:?} and moments {:?}, {:?}",
-            adam.step,
-            gradient.shape(),
-            first_moment.shape(),
-            second_moment.shape()
-        )
+/// When shapes differ, the step is 0, or two tensors of a slot share their memory.
+pub fn adam_update(slots: &[AdamSlot], adam: &Adam, loss: &Tensor) -> Result<()> {
+    slots.iter().try_for_each(|slot| slot.check(adam))?;
+    if !composed::is_finite(loss)? {
+        return Ok(());
     }
-    let variables: [&Tensor; 3] = [parameter, first_moment, second_moment];
-    if !has_kernel(&[&variables[..], &[gradient]].concat()) || variables.iter().any(|t| !t.is_contiguous()) {
-        return crate::composed::adam_update(parameter, gradient, first_moment, second_moment, adam);
+    for slot in slots {
+        let tensors = slot.tensors();
+        if has_kernel(&tensors) && tensors.iter().skip(1).all(|t| t.is_contiguous()) {
+            slot.update(adam)?;
+        } else {
+            composed::adam_update_slot(slot, adam)?;
+        }
     }
-    let mut storages = [gradient, variables[0], variables[1], variables[2]].map(storage_address);
-    storages.sort_unstable();
-    if storages.windows(2).any(|pair| pair[0] == pair[1]) {
-        bail!("adam: the parameter, its gradient and its moments must not share memory")
+    Ok(())
+}
+
+impl AdamSlot<'_> {
+    pub(crate) fn tensors(&self) -> [&Tensor; 4] {
+        [self.gradient, self.parameter, self.first_moment, self.second_moment]
     }
-    with_floats(gradient, |g| {
-        with_floats_mut(parameter, |p| {
-            with_floats_mut(first_moment, |m| {
-                with_floats_mut(second_moment, |v| {
-                    update(p, g, m, v, adam);
-                    Ok(())
+
+    fn check(&self, adam: &Adam) -> Result<()> {
+        let shape = self.parameter.dims();
+        if self.tensors().iter().any(|t| t.dims() != shape) || adam.step == 0 {
+            bail!(
+                "adam: step {} of {shape:?} with gradient {:?} and moments {:?}, {:?}",
+                adam.step,
+                self.gradient.shape(),
+                self.first_moment.shape(),
+                self.second_moment.shape()
+            )
+        }
+        let mut storages = self.tensors().map(storage_address);
+        storages.sort_unstable();
+        if storages.windows(2).any(|pair| pair[0] == pair[1]) {
+            bail!("adam: the parameter, its gradient and its moments must not share memory")
+        }
+        Ok(())
+    }
+
+    fn update(&self, adam: &Adam) -> Result<()> {
+        let adam = Adam { learning_rate: adam.learning_rate * self.rate_factor, ..*adam };
+        with_floats(self.gradient, |g| {
+            with_floats_mut(self.parameter, |p| {
+                with_floats_mut(self.first_moment, |m| {
+                    with_floats_mut(self.second_moment, |v| {
+                        update(p, g, m, v, &adam);
+                        Ok(())
+                    })
                 })
             })
         })
-    })
+    }
 }
 
 fn storage_address(tensor: &Tensor) -> usize {

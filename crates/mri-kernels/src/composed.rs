@@ -2,11 +2,11 @@
 //! reference that the kernels are tested against. The functions here have the signatures and meanings of those of
 //! the same name in the crate root.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 
-use crate::Adam;
 use crate::dropout::{bits, threshold};
 use crate::reflection_pad2d::reflected;
+use crate::{Adam, AdamSlot};
 
 /// See [`crate::conv2d`].
 pub fn conv2d(
@@ -135,20 +135,35 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// See [`crate::adam_update`].
-pub fn adam_update(
-    parameter: &Var,
-    gradient: &Tensor,
-    first_moment: &Var,
-    second_moment: &Var,
-    adam: &Adam,
-) -> Result<()> {
+pub fn adam_update(slots: &[AdamSlot], adam: &Adam, loss: &Tensor) -> Result<()> {
+    if !is_finite(loss)? {
+        return Ok(());
+    }
+    slots.iter().try_for_each(|slot| adam_update_slot(slot, adam))
+}
+
+pub(crate) fn is_finite(scalar: &Tensor) -> Result<bool> {
+    Ok(scalar.to_dtype(DType::F64)?.to_scalar::<f64>()?.is_finite())
+}
+
+pub(crate) fn adam_update_slot(slot: &AdamSlot, adam: &Adam) -> Result<()> {
+    let AdamSlot { parameter, gradient, first_moment, second_moment, rate_factor } = *slot;
     let m = ((first_moment.as_tensor() * adam.beta1)? + (gradient * (1. - adam.beta1))?)?.detach();
     let v = ((second_moment.as_tensor() * adam.beta2)? + (gradient.sqr()? * (1. - adam.beta2))?)?.detach();
     let step = adam.step as f64;
     let m_hat = (&m / (1. - adam.beta1.powf(step)))?;
     let v_hat = (&v / (1. - adam.beta2.powf(step)))?;
-    let change = ((m_hat * adam.learning_rate)? / (v_hat.sqrt()? + adam.eps)?)?;
+    let change = ((m_hat * (adam.learning_rate * rate_factor))? / (v_hat.sqrt()? + adam.eps)?)?;
     parameter.set(&(parameter.as_tensor() - change)?.detach())?;
     first_moment.set(&m)?;
     second_moment.set(&v)
+}
+
+/// See [`crate::move_toward`].
+pub fn move_toward(pairs: &[(&Var, &Var)], share: f64) -> Result<()> {
+    for (average, target) in pairs {
+        let now = average.as_detached_tensor();
+        average.set(&(&now + ((target.as_detached_tensor() - &now)? * share)?)?)?;
+    }
+    Ok(())
 }

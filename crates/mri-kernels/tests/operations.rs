@@ -197,7 +197,11 @@ fn strided_inputs_are_read_right() {
     same(l1(&x, &copy.zeros_like().unwrap()), l1(&copy, &copy.zeros_like().unwrap()));
 }
 
-type Update = fn(&Var, &Tensor, &Var, &Var, &Adam) -> Result<()>;
+type Update = fn(&[AdamSlot], &Adam, &Tensor) -> Result<()>;
+
+fn loss(value: f32) -> Tensor {
+    Tensor::new(value, &candle_core::Device::Cpu).unwrap()
+}
 
 /// import torch
 /// p=torch.tensor([1.,-2.,.5],requires_grad=True); o=torch.optim.Adam([p],lr=.1,betas=(.5,.999),eps=1e-8)
@@ -212,8 +216,21 @@ fn adam_is_pytorchs() {
         let v = Var::zeros(3, DType::F32, device).unwrap();
         for (step, g) in [(1, [0.1f32, -0.2, 0.]), (2, [0.3, 0.1, 1e-4])] {
             let adam = Adam { learning_rate: 0.1, beta1: 0.5, beta2: 0.999, eps: 1e-8, step };
-            update(&p, &Tensor::new(&g, device).unwrap(), &m, &v, &adam).unwrap();
+            let gradient = &Tensor::new(&g, device).unwrap();
+            // Half the rate, doubled by the slot.
+            let adam = Adam { learning_rate: 0.05, ..adam };
+            let slot =
+                AdamSlot { parameter: &p, gradient, first_moment: &m, second_moment: &v, rate_factor: 2. };
+            update(&[slot], &adam, &loss(1.)).unwrap();
         }
+        let (before, gradient) = (p.copy().unwrap(), &Tensor::new(&[1f32; 3], device).unwrap());
+        for bad in [f32::NAN, f32::INFINITY] {
+            let adam = Adam { learning_rate: 0.1, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 3 };
+            let slot =
+                AdamSlot { parameter: &p, gradient, first_moment: &m, second_moment: &v, rate_factor: 1. };
+            update(&[slot], &adam, &loss(bad)).unwrap();
+        }
+        close("parameter after a loss that is not finite", &p, &before, 0.);
         let expected = |values: &[f32; 3]| Tensor::new(values, device).unwrap();
         close("parameter", &p, &expected(&[0.795671, -1.9, 0.405756]), 1e-6);
         close("first moment", &m, &expected(&[0.175, 0., 5e-5]), 1e-7);
@@ -226,10 +243,13 @@ fn adam_refuses_shared_memory_and_other_shapes() {
     let p = Var::zeros(3, DType::F32, &candle_core::Device::Cpu).unwrap();
     let m = Var::zeros(3, DType::F32, &candle_core::Device::Cpu).unwrap();
     let adam = Adam { learning_rate: 0.1, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 1 };
-    let message = adam_update(&p, &m.detach(), &m, &m, &adam).unwrap_err().to_string();
-    assert!(message.contains("share memory"), "{message}");
-    let message = adam_update(&p, &noise(1, &[4]), &m, &m, &adam).unwrap_err().to_string();
-    assert!(message.contains("[3]") && message.contains("[4]"), "{message}");
+    let message = |gradient: &Tensor| {
+        let slot = AdamSlot { parameter: &p, gradient, first_moment: &m, second_moment: &m, rate_factor: 1. };
+        adam_update(&[slot], &adam, &loss(1.)).unwrap_err().to_string()
+    };
+    let (shared, other_shape) = (message(&m.detach()), message(&noise(1, &[4])));
+    assert!(shared.contains("share memory"), "{shared}");
+    assert!(other_shape.contains("[3]") && other_shape.contains("[4]"), "{other_shape}");
 }
 
 #[test]

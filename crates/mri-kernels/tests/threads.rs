@@ -6,7 +6,7 @@
 
 use candle_core::{Tensor, Var};
 use mri_kernels::{
-    Adam, Backward, adam_update, bce_with_logits, conv_transpose2d, conv2d, dropout,
+    Adam, AdamSlot, Backward, adam_update, bce_with_logits, conv_transpose2d, conv2d, dropout,
     instance_norm_leaky_relu, l1, leaky_relu, mse, reflection_pad2d, tanh,
 };
 
@@ -94,6 +94,13 @@ fn print_all_results() {
     print_with_gradients("losses", &sum, &[&x]);
     let (mean, square) = (var(6, x.dims()), Var::from_tensor(&other.sqr().unwrap()).unwrap());
     let adam = Adam { learning_rate: 1e-3, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 3 };
-    adam_update(&x, &other, &mean, &square, &adam).unwrap();
+    let slot = AdamSlot {
+        parameter: &x,
+        gradient: &other,
+        first_moment: &mean,
+        second_moment: &square,
+        rate_factor: 1.,
+    };
+    adam_update(&[slot], &adam, &sum).unwrap();
     print("adam", &[&x, &mean, &square]);
 }
