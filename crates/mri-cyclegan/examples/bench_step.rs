@@ -36,7 +36,7 @@ fn main() {
     let image = || Tensor::rand(-1f32, 1., (batch, 1, size, size), &Device::Cpu).unwrap();
     let (a, b) = (image(), image());
     let step_s = median_s(|| {
-        model.step(&a, &b, 2e-4).unwrap();
+        model.step(&a, &b, 2e-4).unwrap().read().unwrap();
     });
     let translators = model.translators().unwrap();
     let forward_s = median_s(|| {

@@ -2,7 +2,7 @@ use crate::{Adversarial, Error, Result, Schedule, adam::AdamConfig};
 use serde::{Deserialize, Serialize};
 
 /// Weights of the terms of the generators' loss, each in units of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// The adversarial loss's form.

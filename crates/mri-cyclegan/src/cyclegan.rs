@@ -1,7 +1,7 @@
 //! The model: two generators, two discriminators, their optimizers, and one training step.
 
-use crate::{Adam, Error, ImagePool, LossConfig, Result, TrainConfig, random};
-use candle_core::{DType, Device, Tensor};
+use crate::{Adam, Error, ImagePool, LossConfig, PendingLosses, Result, TrainConfig, random};
+use candle_core::{Device, Tensor};
 use mri_kernels::Backward;
 use mri_unet::{Generator, GeneratorConfig, Mode, Parameters, PatchGan, PatchGanConfig};
 use serde::{Deserialize, Serialize};
@@ -56,35 +56,12 @@ impl Translators {
     }
 }
 
-/// The loss terms of one step, unweighted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Losses {
-    /// Adversarial loss of the generator A to B.
-    pub adversarial_ab: f32,
-    /// Adversarial loss of the generator B to A.
-    pub adversarial_ba: f32,
-    /// Mean |A - cycled A|.
-    pub cycle_a: f32,
-    /// Mean |B - cycled B|.
-    pub cycle_b: f32,
-    /// Mean |G_ba(A) - A|, where its weight is not zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity_a: Option<f32>,
-    /// Mean |G_ab(B) - B|, where its weight is not zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity_b: Option<f32>,
-    /// Half the sum of the real and the fake loss of the discriminator of A.
-    pub discriminator_a: f32,
-    /// The same of B.
-    pub discriminator_b: f32,
-}
-
 pub(crate) const GENERATOR_AB: &str = "generator_ab";
 pub(crate) const GENERATOR_BA: &str = "generator_ba";
 const DISCRIMINATOR_A: &str = "discriminator_a";
 const DISCRIMINATOR_B: &str = "discriminator_b";
 
-/// Weights of the generators for each pixel of a batch from which on translation and identity share a pass.
+/// Weights of the generators for each pixel of a batch from which on translation and identity share a pass on the CPU.
 const WEIGHTS_A_PIXEL: usize = 400;
 
 /// A CycleGAN in training (Zhu et al. 2017).
@@ -151,7 +128,7 @@ impl CycleGan {
             pool_a: ImagePool::new(train.pool),
             pool_b: ImagePool::new(train.pool),
             architecture: architecture.clone(),
-            loss: loss.clone(),
+            loss: *loss,
             seed,
             steps: 0,
             ema_decay: train.ema,
@@ -207,13 +184,36 @@ impl CycleGan {
     }
 
     /// One step at learning rate `lr` on unpaired batches `a` and `b`, each (N,C,H,W) in [-1,1]: the generators, then
-    /// the discriminators, then the moving average.
+    /// the discriminators, then the moving average. A GPU is given the work and not waited for.
     ///
-    /// # Errors
-    /// [`Error::NonFinite`] before anything is applied of the half step in which a term is not finite.
-    pub fn step(&mut self, a: &Tensor, b: &Tensor, lr: f64) -> Result<Losses> {
+    /// Where the losses turn out not to be finite ([`PendingLosses::read`] says so), no weight and no moment has changed in
+    /// the half step that they belong to; but the pools hold whatever the generators made, and the step is counted. Go on
+    /// from a checkpoint.
+    pub fn step(&mut self, a: &Tensor, b: &Tensor, lr: f64) -> Result<PendingLosses> {
         let step = self.steps + 1;
-        let LossConfig { adversarial, adversarial_weight, cycle, identity, cycle_noise } = self.loss.clone();
+        let (fakes, terms, identities) = self.update_generators(step, a, b, lr)?;
+        let discriminators = self.update_discriminators(step, [a, b], fakes, lr)?;
+        if let Some(average) = &self.average {
+            let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));
+            let (average, target): (Vec<_>, Vec<_>) =
+                (average.iter().collect(), self.generators.iter().collect());
+            let pairs: Vec<_> = average.iter().zip(&target).map(|((_, a), (_, t))| (a, t)).collect();
+            mri_kernels::move_toward(&pairs, 1. - decay)?;
+        }
+        self.steps = step;
+        PendingLosses::new(step, &[terms, discriminators, identities].concat())
+    }
+
+    /// The generators' half: the fakes of A and B, the terms with their weighted sum, and the identities where they count.
+    /// All are detached: the graph, which holds every activation, ends here.
+    fn update_generators(
+        &mut self,
+        step: u64,
+        a: &Tensor,
+        b: &Tensor,
+        lr: f64,
+    ) -> Result<([Tensor; 2], Vec<Tensor>, Vec<Tensor>)> {
+        let LossConfig { adversarial, adversarial_weight, cycle, identity, cycle_noise } = self.loss;
         let train =
             |pass: u64| Mode::Train { dropout_key: random::key(self.seed, "dropout", step * 8 + pass) };
         let noisy = |x: &Tensor, pass| self.with_noise(x, cycle_noise, step * 2 + pass);
@@ -231,55 +231,36 @@ impl CycleGan {
         let cycle_b = mri_kernels::l1(&cycled_b, b)?;
         let mut total = (((&adversarial_ab + &adversarial_ba)? * adversarial_weight)?
             + ((&cycle_a + &cycle_b)? * cycle)?)?;
-        let mut identities = None;
+        let mut identities = Vec::new();
         if let (Some(same_a), Some(same_b)) = (same_a, same_b) {
             let (identity_a, identity_b) = (mri_kernels::l1(&same_a, a)?, mri_kernels::l1(&same_b, b)?);
             total = (total + ((&identity_a + &identity_b)? * identity)?)?;
-            identities = Some((identity_a, identity_b));
+            identities = vec![identity_a.detach(), identity_b.detach()];
         }
-        let read = |term: &'static str, value: &Tensor| finite(step, term, value);
-        let adversarial_ab = read("adversarial_ab", &adversarial_ab)?;
-        let adversarial_ba = read("adversarial_ba", &adversarial_ba)?;
-        let cycle_a = read("cycle_a", &cycle_a)?;
-        let cycle_b = read("cycle_b", &cycle_b)?;
-        let (identity_a, identity_b) = match &identities {
-            Some((a, b)) => (Some(read("identity_a", a)?), Some(read("identity_b", b)?)),
-            None => (None, None),
-        };
         let gradients = self.backward.run(&total)?;
         self.generator_adam.step(&gradients, lr, &total)?;
         self.backward.reuse(gradients)?;
+        let terms = [adversarial_ab, adversarial_ba, cycle_a, cycle_b, total].map(|term| term.detach());
+        Ok(([fake_a.detach(), fake_b.detach()], terms.into(), identities))
+    }
 
-        let past_a =
-            self.pool_a.exchange(&fake_a.detach(), &mut random::stream(self.seed, "pool-a", step))?;
-        let past_b =
-            self.pool_b.exchange(&fake_b.detach(), &mut random::stream(self.seed, "pool-b", step))?;
+    /// The discriminators' half: their terms and the sum, detached.
+    fn update_discriminators(
+        &mut self,
+        step: u64,
+        [a, b]: [&Tensor; 2],
+        [fake_a, fake_b]: [Tensor; 2],
+        lr: f64,
+    ) -> Result<Vec<Tensor>> {
+        let past_a = self.pool_a.exchange(&fake_a, &mut random::stream(self.seed, "pool-a", step))?;
+        let past_b = self.pool_b.exchange(&fake_b, &mut random::stream(self.seed, "pool-b", step))?;
         let discriminator_a = self.judge(&self.discriminator_a, a, &past_a)?;
         let discriminator_b = self.judge(&self.discriminator_b, b, &past_b)?;
-        let losses = Losses {
-            adversarial_ab,
-            adversarial_ba,
-            cycle_a,
-            cycle_b,
-            identity_a,
-            identity_b,
-            discriminator_a: read("discriminator_a", &discriminator_a)?,
-            discriminator_b: read("discriminator_b", &discriminator_b)?,
-        };
-        let total = (discriminator_a + discriminator_b)?;
+        let total = (&discriminator_a + &discriminator_b)?;
         let gradients = self.backward.run(&total)?;
         self.discriminator_adam.step(&gradients, lr, &total)?;
         self.backward.reuse(gradients)?;
-
-        if let Some(average) = &self.average {
-            let decay = self.ema_decay.min(step as f64 / (step as f64 + 10.));
-            let (average, target): (Vec<_>, Vec<_>) =
-                (average.iter().collect(), self.generators.iter().collect());
-            let pairs: Vec<_> = average.iter().zip(&target).map(|((_, a), (_, t))| (a, t)).collect();
-            mri_kernels::move_toward(&pairs, 1. - decay)?;
-        }
-        self.steps = step;
-        Ok(losses)
+        Ok([discriminator_a, discriminator_b, total].map(|term| term.detach()).into())
     }
 
     /// What `generator` makes of `image` and, where its loss counts, of `target`, an image of the domain that it translates
@@ -294,14 +275,21 @@ impl CycleGan {
         if self.loss.identity == 0. {
             return Ok((generator.forward(image, modes[0])?, None));
         }
-        // A shared pass reads the weights once, but its maps are twice as large, which may cost more.
-        let pixels = image.dim(0)? * image.dim(2)? * image.dim(3)?;
-        if self.generators.element_count() < WEIGHTS_A_PIXEL * pixels {
+        if !self.is_pass_shared(image)? {
             return Ok((generator.forward(image, modes[0])?, Some(generator.forward(target, modes[1])?)));
         }
         let n = image.dim(0)?;
         let both = generator.forward(&Tensor::cat(&[image, target], 0)?, modes[0])?;
         Ok((both.narrow(0, 0, n)?, Some(both.narrow(0, n, target.dim(0)?)?)))
+    }
+
+    /// A GPU is the busier for a pass of both. On the CPU it reads the weights once, but its maps are twice as large, which
+    /// may cost more. With dropout, whose masks go by the place in the batch, every device must do the same.
+    fn is_pass_shared(&self, image: &Tensor) -> Result<bool> {
+        let pixels = image.dim(0)? * image.dim(2)? * image.dim(3)?;
+        Ok(!self.device.is_cpu()
+            || self.architecture.generator.dropout > 0.
+            || self.generators.element_count() >= WEIGHTS_A_PIXEL * pixels)
     }
 
     /// (loss(real) + loss(fake)) / 2 in one pass over both: no layer mixes the images of a batch.
@@ -318,21 +306,12 @@ impl CycleGan {
             return Ok(x.clone());
         }
         let noise = mri_unet::standard_normals(self.seed, &format!("cycle-noise.{index}"), x.elem_count());
-        let noise = Tensor::from_vec(
-            noise.into_iter().map(|z| z as f32).collect::<Vec<_>>(),
-            x.shape(),
-            &self.device,
-        )?
-        .to_dtype(x.dtype())?;
+        let noise: Vec<f32> = noise.into_iter().map(|z| z as f32).collect();
+        let noise = mri_kernels::upload(&Tensor::from_vec(noise, x.shape(), &Device::Cpu)?, &self.device)?;
         Ok((x + (noise * deviation)?)?)
     }
 }
 
 fn duplicate(parameters: &Parameters) -> Result<Parameters> {
     Ok(Parameters::from_tensors(parameters.to_tensors()?, parameters.device())?)
-}
-
-fn finite(step: u64, term: &'static str, value: &Tensor) -> Result<f32> {
-    let value = value.to_dtype(DType::F32)?.to_scalar::<f32>()?;
-    if value.is_finite() { Ok(value) } else { Err(Error::NonFinite { step, term, value }) }
 }

@@ -10,8 +10,8 @@ pub enum Error {
     /// A network or its parameters could not be built.
     #[error(transparent)]
     Network(#[from] mri_unet::NetworkError),
-    /// A loss term became infinite or not a number. Where it is a discriminator's, the generators have taken their half
-    /// of the step: go on from a checkpoint.
+    /// A loss term became infinite or not a number. It is found when losses are read: the model in memory may have gone
+    /// some steps further, so go on from a checkpoint.
     #[error(
         "step {step}: loss term `{term}` is {value}; training stopped; a checkpoint written before is intact"
     )]

@@ -6,11 +6,13 @@ mod config;
 mod cyclegan;
 mod error;
 mod loss;
+mod losses;
 mod pool;
 mod random;
 mod schedule;
 mod tone_start;
 mod train;
+mod unread;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{
@@ -18,9 +20,10 @@ pub use checkpoint::{
     read_metadata, resume,
 };
 pub use config::{LossConfig, ToneStart, TrainConfig};
-pub use cyclegan::{Architecture, CycleGan, Losses, Translators};
+pub use cyclegan::{Architecture, CycleGan, Translators};
 pub use error::{Error, Result};
 pub use loss::Adversarial;
+pub use losses::{Losses, PendingLosses};
 pub use pool::ImagePool;
 pub use schedule::Schedule;
 pub use tone_start::{ToneStatistics, estimate_tone};

@@ -1,12 +1,14 @@
 //! The training loop.
 
-use crate::{CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig};
+use crate::{
+    CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig,
+    unread::{Unread, UnreadStep},
+};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
 };
 
 /// One finished step.
@@ -22,7 +24,8 @@ pub struct StepEvent {
     pub loss: Losses,
     /// Learning rate of the step.
     pub lr: f64,
-    /// Duration, data loading included.
+    /// Duration, data loading included: of a GPU, whose losses are not read after each step, the mean since they were read
+    /// last.
     pub s_per_step: f64,
 }
 
@@ -84,7 +87,7 @@ pub trait Batches {
 
 /// Takes note of what happens; cannot change the training.
 pub trait Observer {
-    /// A step is done.
+    /// A step is done. On a GPU this is said some steps late, but before anything is validated or saved.
     fn step_done(&mut self, event: &StepEvent) -> Result<()>;
     /// An epoch is done and not yet saved.
     fn epoch_done(&mut self, event: &EpochEvent) -> Result<()>;
@@ -111,7 +114,20 @@ pub struct Training<'a> {
 }
 
 /// Trains `model` from `progress` to `config.epochs`, saving after each epoch.
+///
+/// # Errors
+/// [`Error::NonFinite`] where a loss is not finite: then nothing of that step or after it has been saved.
 pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) -> Result<Outcome> {
+    let unread = Unread::on(model.device());
+    train_with(unread, model, progress, training)
+}
+
+fn train_with(
+    mut unread: Unread,
+    model: &mut CycleGan,
+    progress: &mut Progress,
+    training: Training,
+) -> Result<Outcome> {
     let Training { config, batches, validate, observer, checkpoints, stop } = training;
     let steps_per_epoch = batches.steps_per_epoch();
     if steps_per_epoch == 0 {
@@ -121,30 +137,24 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
     while progress.epoch < config.epochs {
         let mut epoch = batches.epoch(progress.epoch, progress.step_in_epoch)?;
         loop {
-            let start = Instant::now();
+            unread.begin();
             let Some(batch) = epoch.next() else { break };
             let (a, b) = batch.map_err(|e| Error::Data(e.to_string()))?;
             let epochs_done = progress.epoch as f64 + progress.step_in_epoch as f64 / steps_per_epoch as f64;
             let lr = config.lr * config.schedule.factor(epochs_done, config.epochs);
 
-            let loss = model.step(&a, &b, lr)?;
-            tracing::debug!(step = model.steps(), lr, ?loss, "step done");
-
+            let losses = model.step(&a, &b, lr)?;
             progress.step_in_epoch += 1;
             progress.images += a.dim(0)? as u64;
-            observer.step_done(&StepEvent {
-                step: model.steps(),
-                epoch: progress.epoch + 1,
-                images: progress.images,
-                loss,
-                lr,
-                s_per_step: start.elapsed().as_secs_f64(),
-            })?;
+            let (step, epoch, images) = (model.steps(), progress.epoch + 1, progress.images);
+            unread.add(UnreadStep { step, epoch, images, lr, losses }, observer)?;
             if stop.load(Ordering::Relaxed) && progress.step_in_epoch < steps_per_epoch {
+                unread.read(observer)?;
                 checkpoints.save_last(model, progress)?;
                 return Ok(Outcome::Stopped);
             }
         }
+        unread.read(observer)?;
         if progress.step_in_epoch < steps_per_epoch {
             let got = progress.step_in_epoch;
             return Err(Error::Data(format!("epoch gave {got} of {steps_per_epoch} batches")));
@@ -178,3 +188,6 @@ pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) 
     }
     Ok(Outcome::Finished)
 }
+
+#[cfg(test)]
+mod tests;
