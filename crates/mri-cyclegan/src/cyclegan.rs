@@ -239,7 +239,7 @@ impl CycleGan {
         }
         let gradients = self.backward.run(&total)?;
         self.generator_adam.step(&gradients, lr, &total)?;
-        self.backward.reuse(gradients)?;
+        self.backward.reuse(gradients);
         let terms = [adversarial_ab, adversarial_ba, cycle_a, cycle_b, total].map(|term| term.detach());
         Ok(([fake_a.detach(), fake_b.detach()], terms.into(), identities))
     }
@@ -259,7 +259,7 @@ impl CycleGan {
         let total = (&discriminator_a + &discriminator_b)?;
         let gradients = self.backward.run(&total)?;
         self.discriminator_adam.step(&gradients, lr, &total)?;
-        self.backward.reuse(gradients)?;
+        self.backward.reuse(gradients);
         Ok([discriminator_a, discriminator_b, total].map(|term| term.detach()).into())
     }
 

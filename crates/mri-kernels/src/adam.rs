@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor, Var, bail};
 
 use crate::composed;
-use crate::floats::{has_kernel, with_floats, with_floats_mut};
+use crate::floats::{with_floats, with_floats_mut};
 use crate::parallel::{CHUNK, Shared, for_each_task};
+use crate::route::{self, Route};
 use crate::vectorized::vectorized;
 
 /// What a step of Adam needs to know besides the tensors (Kingma & Ba, 2015).
@@ -51,12 +52,20 @@ pub struct AdamSlot<'a> {
 /// When shapes differ, the step is 0, or two tensors of a slot share their memory.
 pub fn adam_update(slots: &[AdamSlot], adam: &Adam, loss: &Tensor) -> Result<()> {
     slots.iter().try_for_each(|slot| slot.check(adam))?;
+    #[cfg(feature = "cuda")]
+    if let Some(first) = slots.first()
+        && first.parameter.device().is_cuda()
+    {
+        return crate::cuda::adam_update(slots, adam, loss);
+    }
     if !composed::is_finite(loss)? {
         return Ok(());
     }
     for slot in slots {
         let tensors = slot.tensors();
-        if has_kernel(&tensors) && tensors.iter().skip(1).all(|t| t.is_contiguous()) {
+        if matches!(route::of_floats(&tensors), Route::Cpu)
+            && tensors.iter().skip(1).all(|t| t.is_contiguous())
+        {
             slot.update(adam)?;
         } else {
             composed::adam_update_slot(slot, adam)?;

@@ -4,17 +4,17 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Shape, Tensor, TensorId};
+use candle_core::{Result, Tensor, TensorId};
 
 use crate::conv::Convolution;
-use crate::floats::{take_floats, tensor};
+use crate::floats::{tensor, with_floats_mut};
 use crate::matmul::Destination;
 use crate::parallel::zeros;
 
-/// Sums of weight gradients, by weight.
-type Sums = HashMap<TensorId, (Shape, Vec<f32>)>;
+/// Gradients by variable.
+type Sums = HashMap<TensorId, Tensor>;
 
-/// What the convolutions have said of their weights while [`Backward::run`] runs.
+/// What the operations have said of their variables while [`Backward::run`] runs.
 #[derive(Default)]
 struct Running {
     sums: Sums,
@@ -26,15 +26,23 @@ struct Running {
 
 impl Running {
     /// The sum so far, or memory for one, and what the next gradient does to it.
-    fn take_sum(&mut self, weight: &Tensor) -> (Destination, Shape, Vec<f32>) {
-        let id = weight.id();
-        if let Some((shape, values)) = self.sums.remove(&id) {
-            return (Destination::Add, shape, values);
+    fn take_sum(&mut self, variable: &Tensor) -> Result<(Destination, Tensor)> {
+        let id = variable.id();
+        if let Some(sum) = self.sums.remove(&id) {
+            return Ok((Destination::Add, sum));
         }
-        let (shape, values) =
-            self.spare.remove(&id).unwrap_or_else(|| (weight.shape().clone(), zeros(weight.elem_count())));
-        (Destination::Replace, shape, values)
+        let sum = self.spare.remove(&id).map_or_else(|| unwritten(variable), Ok)?;
+        Ok((Destination::Replace, sum))
     }
+}
+
+/// Memory for the gradient of `variable`.
+fn unwritten(variable: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if variable.device().is_cuda() {
+        return crate::cuda::unwritten_gradient(variable);
+    }
+    tensor(zeros(variable.elem_count()), variable.shape())
 }
 
 /// One use of a weight: the convolution, its input and the gradient of its output.
@@ -57,8 +65,8 @@ thread_local! {
 #[derive(Default)]
 pub struct Backward {
     spare: Sums,
-    /// Weights whose gradients the last run gave away.
-    lent: Vec<TensorId>,
+    /// What the last run gave away.
+    lent: Vec<(TensorId, Tensor)>,
 }
 
 impl Backward {
@@ -74,87 +82,89 @@ impl Backward {
         let mut running = RUNNING.replace(outer).unwrap_or_default();
         let mut gradients = gradients?;
         for (weight, passes) in std::mem::take(&mut running.waiting) {
-            let (mut destination, shape, mut sum) = running.take_sum(&weight);
-            add_passes(passes, &mut destination, &mut sum)?;
-            running.sums.insert(weight.id(), (shape, sum));
+            let (destination, sum) = running.take_sum(&weight)?;
+            add_passes(passes, destination, &sum)?;
+            running.sums.insert(weight.id(), sum);
         }
-        for (id, (shape, values)) in running.sums {
-            let mut gradient = tensor(values, shape)?;
-            if let Some(other) = gradients.get_id(id) {
-                gradient = (gradient + other)?;
-            }
+        for (id, sum) in running.sums {
+            let gradient = match gradients.get_id(id) {
+                Some(other) => (&sum + other)?,
+                None => sum.clone(),
+            };
             gradients.insert_id(id, gradient);
-            self.lent.push(id);
+            self.lent.push((id, sum));
         }
         self.spare = running.spare;
         Ok(gradients)
     }
 
     /// Takes the memory of the gradients of the last [`Self::run`] back for the next, which saves the operating system
-    /// from handing out as many pages anew. A tensor that was cloned from `gradients` is empty afterwards.
-    ///
-    /// # Errors
-    /// Those of Candle's access to storage.
-    pub fn reuse(&mut self, gradients: GradStore) -> Result<()> {
-        for id in self.lent.drain(..) {
-            let Some(gradient) = gradients.get_id(id) else { continue };
-            self.spare.insert(id, (gradient.shape().clone(), take_floats(gradient)?));
-        }
-        Ok(())
+    /// from handing out as many pages anew. A tensor that was cloned from `gradients` is overwritten by the next run.
+    pub fn reuse(&mut self, _gradients: GradStore) {
+        self.spare.extend(self.lent.drain(..));
     }
 }
 
 /// Adds the gradients of all passes, those over maps of one size as one batch.
-fn add_passes(mut passes: Vec<Pass>, destination: &mut Destination, sum: &mut [f32]) -> Result<()> {
+fn add_passes(mut passes: Vec<Pass>, mut destination: Destination, sum: &Tensor) -> Result<()> {
     while let Some(first) = passes.first() {
         let size = first.convolution.of_images(1);
         let (alike, rest): (Vec<_>, Vec<_>) =
             passes.into_iter().partition(|pass| pass.convolution.of_images(1) == size);
         let joined = |part: fn(&Pass) -> &Tensor| Tensor::cat(&alike.iter().map(part).collect::<Vec<_>>(), 0);
         let (x, dy) = (joined(|pass| &pass.x)?, joined(|pass| &pass.dy)?);
-        size.of_images(x.dim(0)?).weight_grad(&x, &dy, *destination, sum)?;
-        *destination = Destination::Add;
+        let convolution = size.of_images(x.dim(0)?);
+        with_floats_mut(sum, |sum| convolution.weight_grad(&x, &dy, destination, sum))?;
+        destination = Destination::Add;
         passes = rest;
     }
     Ok(())
 }
 
-/// The gradient of `weight` by one pass: as a tensor, or, while [`Backward::run`] runs, left to it.
+/// The gradient of `operand`, which `add` writes to or adds to the tensor that it is given: returned, or, for a variable
+/// while [`Backward::run`] runs, left to that.
+pub(crate) fn add_gradient(
+    operand: &Tensor,
+    add: impl FnOnce(Destination, &Tensor) -> Result<()>,
+) -> Result<Option<Tensor>> {
+    if !operand.track_op() {
+        return Ok(None);
+    }
+    let taken = RUNNING.with_borrow_mut(|running| {
+        running.as_mut().filter(|_| operand.is_variable()).map(|running| running.take_sum(operand))
+    });
+    let Some(taken) = taken else {
+        let gradient = unwritten(operand)?;
+        add(Destination::Replace, &gradient)?;
+        return Ok(Some(gradient));
+    };
+    // Computed outside of the cell's borrow.
+    let (destination, sum) = taken?;
+    add(destination, &sum)?;
+    RUNNING.with_borrow_mut(|running| running.as_mut().map(|running| running.sums.insert(operand.id(), sum)));
+    Ok(None)
+}
+
+/// The gradient of `weight` by one pass on the CPU, as [`add_gradient`] gives it; that of a small map waits.
 pub(crate) fn weight_gradient(
     weight: &Tensor,
     convolution: Convolution,
     x: &Tensor,
     dy: &Tensor,
 ) -> Result<Option<Tensor>> {
-    if !weight.track_op() {
-        return Ok(None);
-    }
     let pass = || Pass { convolution, x: x.detach(), dy: dy.detach() };
-    let sum = RUNNING.with_borrow_mut(|running| {
-        let running = running.as_mut().filter(|_| weight.is_variable())?;
-        if !convolution.maps_are_small() {
-            return Some(Some(running.take_sum(weight)));
-        }
-        match running.waiting.iter_mut().find(|(of, _)| of.id() == weight.id()) {
-            Some((_, passes)) => passes.push(pass()),
-            None => running.waiting.push((weight.clone(), vec![pass()])),
-        }
-        Some(None)
-    });
-    match sum {
-        None => {
-            let mut dw = zeros(weight.elem_count());
-            convolution.weight_grad(x, dy, Destination::Replace, &mut dw)?;
-            tensor(dw, weight.shape()).map(Some)
-        }
-        Some(None) => Ok(None),
-        // Computed outside of the cell's borrow.
-        Some(Some((mut destination, shape, mut sum))) => {
-            add_passes(vec![pass()], &mut destination, &mut sum)?;
-            RUNNING.with_borrow_mut(|running| {
-                running.as_mut().map(|running| running.sums.insert(weight.id(), (shape, sum)))
-            });
-            Ok(None)
+    if weight.is_variable() && convolution.maps_are_small() {
+        let waits = RUNNING.with_borrow_mut(|running| {
+            let Some(running) = running else { return false };
+            match running.waiting.iter_mut().find(|(of, _)| of.id() == weight.id()) {
+                Some((_, passes)) => passes.push(pass()),
+                None => running.waiting.push((weight.clone(), vec![pass()])),
+            }
+            true
+        });
+        if waits {
+            return Ok(None);
         }
     }
+    add_gradient(weight, |destination, sum| add_passes(vec![pass()], destination, sum))
 }

@@ -134,6 +134,63 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     (a - b)?.abs()?.mean_all()
 }
 
+/// See [`crate::curve_skip`].
+pub fn curve_skip(x: &Tensor, knots: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    let base = clamp(&(interpolate(x, knots)? * 0.98)?, -0.98, 0.98)?;
+    crate::tanh(&(atanh(&base)? + logits)?)
+}
+
+/// Piecewise-linear interpolation between knots on [-1, 1], constant outside; differentiable in both
+/// arguments.
+fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
+    let (n, c, h, w) = x.dims4()?;
+    let intervals = knots.dim(0)? - 1;
+    let half = intervals as f64 / 2.;
+    let u = clamp(x, -1., 1.)?.reshape((n * c * h, w))?.affine(half, half)?;
+    let i = u.detach().floor()?.minimum((intervals - 1) as f64)?;
+    let index = i.to_dtype(DType::U32)?;
+    // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all
+    // pixels in turn.
+    let knot = |first: usize| {
+        let row = knots.narrow(0, first, intervals)?.reshape((1, intervals))?;
+        row.broadcast_as((n * c * h, intervals))?.contiguous()?.gather(&index, 1)
+    };
+    let (left, right) = (knot(0)?, knot(1)?);
+    (&left + ((right - &left)? * (u - i)?)?)?.reshape((n, c, h, w))
+}
+
+/// Clamp without a gradient on the bounds themselves, as in PyTorch; Candle's own passes half of it there.
+fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    let inside = (x.gt(low)? * x.lt(high)?)?;
+    inside.where_cond(x, &x.detach().clamp(low, high)?)
+}
+
+/// Inverse hyperbolic tangent of values inside (-1, 1).
+fn atanh(x: &Tensor) -> Result<Tensor> {
+    ((x + 1.)? / x.affine(-1., 1.)?)?.log()? * 0.5
+}
+
+/// See [`crate::doubled_kernel`].
+pub fn doubled_kernel(weight: &Tensor) -> Result<Tensor> {
+    // Along one axis: each input pixel covers two columns, so a transposed tap sums the kernel taps that
+    // reach it.
+    const SPREAD: [[f32; 4]; 3] = [[0., 0., 1., 1.], [0., 1., 1., 0.], [1., 1., 0., 0.]];
+    let (c_out, c_in, ..) = weight.dims4()?;
+    let mut spread = Vec::with_capacity(9 * 16);
+    for row in SPREAD {
+        for column in SPREAD {
+            spread.extend(row.iter().flat_map(|r| column.map(|c| r * c)));
+        }
+    }
+    let spread = Tensor::from_vec(spread, (9, 16), weight.device())?;
+    weight
+        .reshape((c_out * c_in, 9))?
+        .matmul(&spread)?
+        .reshape((c_out, c_in, 4, 4))?
+        .transpose(0, 1)?
+        .contiguous()
+}
+
 /// See [`crate::adam_update`].
 pub fn adam_update(slots: &[AdamSlot], adam: &Adam, loss: &Tensor) -> Result<()> {
     if !is_finite(loss)? {

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Convolution, Geometry, Sense};
-use crate::floats::has_kernel;
+use crate::route::{self, Route};
 
 /// Two-dimensional convolution (cross-correlation) with zero padding:
 /// `y[n,o,i,j] = bias[o] + Σ_{c,u,v} weight[o,c,u,v] · x[n,c, i·stride+u-padding, j·stride+v-padding]`.
@@ -25,8 +25,11 @@ pub fn conv2d(
     padding: usize,
 ) -> Result<Tensor> {
     let geometry = Geometry::of_conv(x.dims(), weight.dims(), stride, padding)?;
-    if !has_kernel(&[x, weight]) {
-        return crate::composed::conv2d(x, weight, bias, stride, padding);
+    let convolution = Convolution { geometry, sense: Sense::Plain };
+    match route::of_images(x, &[weight]) {
+        Route::Cpu => convolution.apply(x, weight, bias),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::convolution(convolution, x, weight, bias),
+        Route::Composed => crate::composed::conv2d(x, weight, bias, stride, padding),
     }
-    Convolution { geometry, sense: Sense::Plain }.apply(x, weight, bias)
 }

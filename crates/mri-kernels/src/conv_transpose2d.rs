@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Convolution, Geometry, Sense};
-use crate::floats::has_kernel;
+use crate::route::{self, Route};
 
 /// Two-dimensional transposed convolution, the adjoint of [`conv2d`](crate::conv2d) in `x`:
 /// `y[n,o, i·stride+u-padding, j·stride+v-padding] += weight[c,o,u,v] · x[n,c,i,j]`, plus `bias[o]`.
@@ -26,8 +26,13 @@ pub fn conv_transpose2d(
     output_padding: usize,
 ) -> Result<Tensor> {
     let geometry = Geometry::of_transpose(x.dims(), weight.dims(), stride, padding, output_padding)?;
-    if !has_kernel(&[x, weight]) {
-        return crate::composed::conv_transpose2d(x, weight, bias, stride, padding, output_padding);
+    let convolution = Convolution { geometry, sense: Sense::Transposed };
+    match route::of_images(x, &[weight]) {
+        Route::Cpu => convolution.apply(x, weight, bias),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::convolution(convolution, x, weight, bias),
+        Route::Composed => {
+            crate::composed::conv_transpose2d(x, weight, bias, stride, padding, output_padding)
+        }
     }
-    Convolution { geometry, sense: Sense::Transposed }.apply(x, weight, bias)
 }

@@ -2,13 +2,40 @@
 
 use candle_core::{Device, Result, Tensor};
 
-/// Opens the CUDA device of this number for one thread's work: one stream of its own, no event for each tensor, and a
-/// memory pool that keeps what it has.
+/// Opens the CUDA device of this number for the work of one thread: one stream of its own, no event for each tensor, and
+/// a memory pool that keeps what it has.
 ///
 /// # Errors
 /// Without the feature `cuda`, and those of the driver.
 pub fn open_cuda(ordinal: usize) -> Result<Device> {
-    Device::new_cuda_with_stream(ordinal)
+    #[cfg(feature = "cuda")]
+    return crate::cuda::open(ordinal).map(Device::Cuda);
+    #[cfg(not(feature = "cuda"))]
+    Device::new_cuda(ordinal)
+}
+
+/// What the libraries of a GPU may do for speed; it holds for all that is computed afterwards in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Arithmetic {
+    /// f32 products may round their factors to TF32, 10 bits of mantissa, on devices that are faster at that.
+    pub tf32: bool,
+    /// The same inputs give the same bits on the same device, at the price of speed.
+    pub deterministic: bool,
+}
+
+impl Default for Arithmetic {
+    /// As PyTorch's convolutions: TF32, and whatever is fastest.
+    fn default() -> Self {
+        Self { tf32: true, deterministic: false }
+    }
+}
+
+/// Sets the arithmetic. Only CUDA has a choice.
+pub fn set_arithmetic(arithmetic: Arithmetic) {
+    #[cfg(feature = "cuda")]
+    crate::cuda::set_arithmetic(arithmetic);
+    #[cfg(not(feature = "cuda"))]
+    let _ = arithmetic;
 }
 
 /// Memory of a device, in bytes.
@@ -24,23 +51,35 @@ pub struct DeviceMemory {
 ///
 /// # Errors
 /// Those of the driver.
-pub fn device_memory(_device: &Device) -> Result<Option<DeviceMemory>> {
-    Ok(None)
+pub fn device_memory(device: &Device) -> Result<Option<DeviceMemory>> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => crate::cuda::memory(device).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Lets [`DeviceMemory::peak`] start anew from what is taken now.
 ///
 /// # Errors
 /// Those of the driver.
-pub fn forget_peak_memory(_device: &Device) -> Result<()> {
-    Ok(())
+pub fn forget_peak_memory(device: &Device) -> Result<()> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => crate::cuda::forget_peak(device),
+        _ => Ok(()),
+    }
 }
 
-/// A copy of `tensor` (on the CPU) on `device`. On CUDA it goes through page-locked memory, so that the host need not
+/// A copy of `tensor` (f32 on the CPU) on `device`. On CUDA it goes through page-locked memory, so that the host need not
 /// wait until the device has come so far.
 ///
 /// # Errors
 /// Those of the driver.
 pub fn upload(tensor: &Tensor, device: &Device) -> Result<Tensor> {
-    tensor.to_device(device)
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => crate::cuda::upload(tensor, device),
+        _ => tensor.to_device(device),
+    }
 }

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::route::{self, Route};
 
 /// Inverted dropout (Srivastava et al., 2014): each element is set to 0 with probability `p`, the others are divided
 /// by `1 - p`. Element i is kept where a counter-based generator (SplitMix64 at `key` and i) gives at least p, so the
@@ -18,10 +19,13 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
     if !(0. ..1.).contains(&p) {
         bail!("dropout: the probability must be at least 0 and less than 1, found {p}")
     }
-    if !has_kernel(&[x]) {
-        return crate::composed::dropout(x, p, key);
+    let (threshold, scale) = (threshold(p), (1. / (1. - p)) as f32);
+    match route::of_images(x, &[]) {
+        Route::Cpu => x.contiguous()?.apply_op1(Dropout { threshold, scale, key }),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::dropout(x, threshold, scale, key),
+        Route::Composed => crate::composed::dropout(x, p, key),
     }
-    x.contiguous()?.apply_op1(Dropout { threshold: threshold(p), scale: (1. / (1. - p)) as f32, key })
 }
 
 /// The 24-bit number below which an element is dropped.

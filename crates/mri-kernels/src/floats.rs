@@ -3,12 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 
-use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail};
-
-/// Whether the slice kernels apply: f32 on the CPU. Everything else takes the composed path.
-pub(crate) fn has_kernel(tensors: &[&Tensor]) -> bool {
-    tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
-}
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// The elements of a contiguous operand of a custom op.
 pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -35,35 +30,18 @@ pub(crate) fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> 
 
 /// Calls `f` with the elements of a contiguous tensor, to be changed in place.
 pub(crate) fn with_floats_mut(tensor: &Tensor, f: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
-    with_vec_mut(tensor, |data, layout| match layout.contiguous_offsets() {
-        Some((start, end)) => f(&mut data[start..end]),
-        None => bail!("mri-kernels: expected a contiguous tensor"),
-    })
-}
-
-/// The memory of a tensor that nobody needs any more.
-pub(crate) fn take_floats(tensor: &Tensor) -> Result<Vec<f32>> {
-    let mut taken = Vec::new();
-    with_vec_mut(tensor, |data, _| {
-        taken = std::mem::take(data);
-        Ok(())
-    })?;
-    Ok(taken)
-}
-
-fn with_vec_mut<F: FnOnce(&mut Vec<f32>, &Layout) -> Result<()>>(tensor: &Tensor, f: F) -> Result<()> {
     /// Candle hands out mutable storage to in-place operations only, so the closure becomes one.
     struct Once<F>(RefCell<Option<F>>);
 
-    impl<F: FnOnce(&mut Vec<f32>, &Layout) -> Result<()>> InplaceOp1 for Once<F> {
+    impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Once<F> {
         fn name(&self) -> &'static str {
             "in-place"
         }
 
         fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-            match (storage, self.0.take()) {
-                (CpuStorage::F32(data), Some(f)) => f(data, layout),
-                _ => bail!("mri-kernels: expected an f32 tensor"),
+            match (storage, layout.contiguous_offsets(), self.0.take()) {
+                (CpuStorage::F32(data), Some((start, end)), Some(f)) => f(&mut data[start..end]),
+                _ => bail!("mri-kernels: expected a contiguous f32 tensor"),
             }
         }
     }

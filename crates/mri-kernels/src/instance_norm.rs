@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
 use crate::reduce::sum_of;
+use crate::route::{self, Route};
 use crate::vectorized::vectorized;
 
 /// Instance normalization (Ulyanov et al., 2016): each plane is shifted and scaled to mean 0 and variance 1,
@@ -41,8 +42,13 @@ pub fn instance_norm_leaky_relu(
     if let Some((gamma, beta)) = affine.filter(|(g, b)| g.elem_count() != c || b.elem_count() != c) {
         bail!("instance_norm: {c} channels, but gamma is {:?} and beta {:?}", gamma.shape(), beta.shape())
     }
-    if !has_kernel(&[x]) || x.elem_count() == 0 {
-        return crate::composed::instance_norm_leaky_relu(x, affine, eps, slope);
+    let parameters = affine.map_or(vec![], |(gamma, beta)| vec![gamma, beta]);
+    match route::of_images(x, &parameters) {
+        _ if x.elem_count() == 0 => return crate::composed::instance_norm_leaky_relu(x, affine, eps, slope),
+        Route::Cpu => {}
+        #[cfg(feature = "cuda")]
+        Route::Cuda => return crate::cuda::instance_norm_leaky_relu(x, affine, eps as f32, slope as f32),
+        Route::Composed => return crate::composed::instance_norm_leaky_relu(x, affine, eps, slope),
     }
     let op = InstanceNorm { eps, slope: slope as f32, statistics: OnceLock::new() };
     let x = x.contiguous()?;

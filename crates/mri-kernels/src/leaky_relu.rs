@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::route::{self, Route};
 
 /// Leaky rectifier: `x` where positive, else `slope · x`. A slope of 0 is the plain rectifier.
 ///
@@ -13,10 +14,12 @@ use crate::parallel::{for_each_chunk, zeros};
 /// # Errors
 /// None on the CPU; on other devices those of the device.
 pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
-    if !has_kernel(&[x]) {
-        return crate::composed::leaky_relu(x, slope);
+    match route::of_images(x, &[]) {
+        Route::Cpu => x.contiguous()?.apply_op1(LeakyRelu { slope: slope as f32 }),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::leaky_relu(x, slope as f32),
+        Route::Composed => crate::composed::leaky_relu(x, slope),
     }
-    x.contiguous()?.apply_op1(LeakyRelu { slope: slope as f32 })
 }
 
 struct LeakyRelu {

@@ -4,10 +4,15 @@ pub mod composed;
 
 mod adam;
 mod backward;
+mod concat_channels;
 mod conv;
 mod conv2d;
 mod conv_transpose2d;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod curve_skip;
 mod device;
+mod doubled_kernel;
 mod dropout;
 mod floats;
 mod instance_norm;
@@ -18,14 +23,20 @@ mod moving_average;
 mod parallel;
 mod reduce;
 mod reflection_pad2d;
+mod route;
 mod tanh;
 mod vectorized;
 
 pub use adam::{Adam, AdamSlot, adam_update};
 pub use backward::Backward;
+pub use concat_channels::concat_channels;
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
-pub use device::{DeviceMemory, device_memory, forget_peak_memory, open_cuda, upload};
+pub use curve_skip::curve_skip;
+pub use device::{
+    Arithmetic, DeviceMemory, device_memory, forget_peak_memory, open_cuda, set_arithmetic, upload,
+};
+pub use doubled_kernel::doubled_kernel;
 pub use dropout::dropout;
 pub use instance_norm::{instance_norm, instance_norm_leaky_relu};
 pub use leaky_relu::leaky_relu;

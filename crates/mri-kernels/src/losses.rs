@@ -3,9 +3,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
 use crate::reduce::mean_of;
+use crate::route::{self, Route};
 
 /// Mean squared difference from one number, `mean((x - target)²)`: the adversarial loss of least-squares GANs.
 ///
@@ -44,14 +45,16 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dims() != b.dims() || a.elem_count() == 0 {
         bail!("l1: expected two tensors of one shape, not empty; found {:?} and {:?}", a.shape(), b.shape())
     }
-    if !has_kernel(&[a, b]) {
-        return crate::composed::l1(a, b);
+    match route::of_floats(&[a, b]) {
+        Route::Cpu => a.contiguous()?.apply_op2(&b.contiguous()?, L1),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::l1(a, b),
+        Route::Composed => crate::composed::l1(a, b),
     }
-    a.contiguous()?.apply_op2(&b.contiguous()?, L1)
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Squared,
     CrossEntropy,
 }
@@ -65,10 +68,12 @@ fn against_target(x: &Tensor, target: f64, kind: Kind) -> Result<Tensor> {
     if x.elem_count() == 0 {
         bail!("loss of an empty tensor {:?}", x.shape())
     }
-    match kind {
-        _ if has_kernel(&[x]) => x.contiguous()?.apply_op1(AgainstTarget { target: target as f32, kind }),
-        Kind::Squared => crate::composed::mse(x, target),
-        Kind::CrossEntropy => crate::composed::bce_with_logits(x, target),
+    match (route::of_floats(&[x]), kind) {
+        (Route::Cpu, _) => x.contiguous()?.apply_op1(AgainstTarget { target: target as f32, kind }),
+        #[cfg(feature = "cuda")]
+        (Route::Cuda, _) => crate::cuda::against_target(x, target as f32, kind),
+        (Route::Composed, Kind::Squared) => crate::composed::mse(x, target),
+        (Route::Composed, Kind::CrossEntropy) => crate::composed::bce_with_logits(x, target),
     }
 }
 

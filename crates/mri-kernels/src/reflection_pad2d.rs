@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
+use crate::route::{self, Route};
 
 /// Padding by reflection, without repeating the border pixel: `c b | a b c | b a`.
 ///
@@ -25,10 +26,13 @@ pub fn reflection_pad2d(x: &Tensor, pad: [usize; 4]) -> Result<Tensor> {
     if pad == [0; 4] {
         return Ok(x.clone());
     }
-    if !has_kernel(&[x]) || x.elem_count() == 0 {
-        return crate::composed::reflection_pad2d(x, pad);
+    match route::of_images(x, &[]) {
+        _ if x.elem_count() == 0 => crate::composed::reflection_pad2d(x, pad),
+        Route::Cpu => x.contiguous()?.apply_op1(ReflectionPad2d { h, w, pad }),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::reflection_pad2d(x, pad),
+        Route::Composed => crate::composed::reflection_pad2d(x, pad),
     }
-    x.contiguous()?.apply_op1(ReflectionPad2d { h, w, pad })
 }
 
 /// The source of padded index `i` along a side of `n`, `before` pixels into the pad.

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use crate::floats::{has_kernel, slice, tensor, with_floats};
+use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::route::{self, Route};
 
 /// Hyperbolic tangent; backward is `dy · (1 - y²)`.
 ///
@@ -13,10 +14,12 @@ use crate::parallel::{for_each_chunk, zeros};
 /// # Errors
 /// None on the CPU; on other devices those of the device.
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
-    if !has_kernel(&[x]) {
-        return x.tanh();
+    match route::of_images(x, &[]) {
+        Route::Cpu => x.contiguous()?.apply_op1(Tanh),
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::tanh(x),
+        Route::Composed => x.tanh(),
     }
-    x.contiguous()?.apply_op1(Tanh)
 }
 
 struct Tanh;

@@ -1,7 +1,7 @@
 //! The few layers that all networks here are made of, initialized as in the CycleGAN paper: weights N(0,
 //! 0.02), biases 0.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -94,36 +94,16 @@ impl UpConv {
             Upsample::Transposed => {
                 mri_kernels::conv_transpose2d(x, &self.weight, Some(&self.bias), 2, 1, self.output_padding)
             }
-            Upsample::Resize => {
-                mri_kernels::conv_transpose2d(x, &doubled(&self.weight)?, Some(&self.bias), 2, 1, 0)
-            }
+            Upsample::Resize => mri_kernels::conv_transpose2d(
+                x,
+                &mri_kernels::doubled_kernel(&self.weight)?,
+                Some(&self.bias),
+                2,
+                1,
+                0,
+            ),
         }
     }
-}
-
-/// The 4x4 kernel of the transposed convolution (stride 2, padding 1) that equals doubling by nearest
-/// neighbour followed by this 3x3 convolution (padding 1), at 16 instead of 36 products a pixel.
-///
-/// # Shapes
-/// (Cout, Cin, 3, 3) -> (Cin, Cout, 4, 4)
-fn doubled(weight: &Tensor) -> Result<Tensor> {
-    // Along one axis: each input pixel covers two columns, so a transposed tap sums the kernel taps that
-    // reach it.
-    const SPREAD: [[f32; 4]; 3] = [[0., 0., 1., 1.], [0., 1., 1., 0.], [1., 1., 0., 0.]];
-    let (c_out, c_in, ..) = weight.dims4()?;
-    let mut spread = Vec::with_capacity(9 * 16);
-    for row in SPREAD {
-        for column in SPREAD {
-            spread.extend(row.iter().flat_map(|r| column.map(|c| r * c)));
-        }
-    }
-    let spread = Tensor::from_vec(spread, (9, 16), &Device::Cpu)?.to_device(weight.device())?;
-    weight
-        .reshape((c_out * c_in, 9))?
-        .matmul(&spread)?
-        .reshape((c_out, c_in, 4, 4))?
-        .transpose(0, 1)?
-        .contiguous()
 }
 
 /// The normalization of one layer.
@@ -179,6 +159,7 @@ pub(crate) const LEAKY: f64 = 0.2;
 mod tests {
     use super::*;
     use crate::Parameters;
+    use candle_core::Device;
 
     #[test]
     fn resize_convolution_is_nearest_neighbour_then_convolution() -> Result<()> {

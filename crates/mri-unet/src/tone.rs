@@ -4,7 +4,7 @@
 //! generator that starts at a plausible curve learns what the curve cannot say, instead of learning the
 //! anatomy anew.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -52,75 +52,35 @@ fn inversion() -> [f32; TONE_KNOTS] {
 /// The tone skip of a generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Tone {
-    skip: Skip,
+    /// The curve as it starts, where there is one.
+    start: Option<Tensor>,
+    /// What training has added to it.
     moved: Option<Tensor>,
 }
 
 impl Tone {
     pub(crate) fn new(skip: Skip, vb: VarBuilder) -> Result<Self> {
+        let start = match skip {
+            Skip::None => None,
+            Skip::Input => Some(Tensor::new(&[-1f32, 1.], vb.device())?),
+            Skip::Inverse | Skip::Tone => Some(Tensor::new(&inversion(), vb.device())?),
+        };
         let moved = match skip {
             Skip::Tone => Some(vb.pp("tone").get_with_hints(TONE_KNOTS, "knots", Init::Const(0.))?),
             _ => None,
         };
-        Ok(Self { skip, moved })
-    }
-
-    /// The knots as they are now, where there is a curve.
-    pub(crate) fn knots(&self, device: &Device) -> Result<Option<Tensor>> {
-        if !matches!(self.skip, Skip::Inverse | Skip::Tone) {
-            return Ok(None);
-        }
-        let start = Tensor::new(&inversion(), device)?;
-        self.moved.as_ref().map_or(Ok(start.clone()), |moved| moved + &start).map(Some)
+        Ok(Self { start, moved })
     }
 
     /// # Shapes
     /// x, logits: (N, C, H, W) -> (N, C, H, W) in (-1, 1)
     pub(crate) fn join(&self, x: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        let base = match self.knots(x.device())? {
-            Some(knots) => interpolate(x, &knots)?,
-            None if self.skip == Skip::Input => x.clone(),
-            None => return mri_kernels::tanh(logits),
-        };
-        let base = clamp(&(base * 0.98)?, -0.98, 0.98)?;
-        mri_kernels::tanh(&(atanh(&base)? + logits)?)
+        match (&self.start, &self.moved) {
+            (None, _) => mri_kernels::tanh(logits),
+            (Some(start), None) => mri_kernels::curve_skip(x, start, logits),
+            (Some(start), Some(moved)) => mri_kernels::curve_skip(x, &(moved + start)?, logits),
+        }
     }
-}
-
-/// Piecewise-linear interpolation between knots on [-1, 1], constant outside; differentiable in both
-/// arguments.
-///
-/// # Shapes
-/// x: (N, C, H, W), knots: (K) -> (N, C, H, W)
-fn interpolate(x: &Tensor, knots: &Tensor) -> Result<Tensor> {
-    let (n, c, h, w) = x.dims4()?;
-    let intervals = knots.dim(0)? - 1;
-    let half = intervals as f64 / 2.;
-    let u = clamp(x, -1., 1.)?.reshape((n * c * h, w))?.affine(half, half)?;
-    let i = u.detach().floor()?.minimum((intervals - 1) as f64)?;
-    let index = i.to_dtype(DType::U32)?;
-    // A row of knots for each row of pixels: the gradient's scatter then runs over rows at once, not over all
-    // pixels in turn.
-    let knot = |first: usize| {
-        let row = knots.narrow(0, first, intervals)?.reshape((1, intervals))?;
-        row.broadcast_as((n * c * h, intervals))?.contiguous()?.gather(&index, 1)
-    };
-    let (left, right) = (knot(0)?, knot(1)?);
-    (&left + ((right - &left)? * (u - i)?)?)?.reshape((n, c, h, w))
-}
-
-/// Clamp without a gradient on the bounds themselves, as in PyTorch; Candle's own passes half of it there.
-///
-/// Air lies exactly on a bound: the knot that maps it to black gets no gradient until something moves it, and
-/// stays black.
-fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
-    let inside = (x.gt(low)? * x.lt(high)?)?;
-    inside.where_cond(x, &x.detach().clamp(low, high)?)
-}
-
-/// Inverse hyperbolic tangent of values inside (-1, 1).
-fn atanh(x: &Tensor) -> Result<Tensor> {
-    ((x + 1.)? / x.affine(-1., 1.)?)?.log()? * 0.5
 }
 
 #[cfg(test)]
@@ -134,7 +94,8 @@ mod tests {
         let x = Var::new(&[[[[-0.97f32, -0.6, -0.21], [0.05, 0.33, 0.88]]]], &Device::Cpu)?;
         let logits = Tensor::new(&[[[[0.1f32, -0.2, 0.3], [0.4, 0., -0.5]]]], &Device::Cpu)?;
         let moved = Var::from_tensor(&(Tensor::arange(0f32, 33., &Device::Cpu)?.sin()? * 0.05)?)?;
-        let tone = Tone { skip: Skip::Tone, moved: Some(moved.as_tensor().clone()) };
+        let start = Some(Tensor::new(&inversion(), &Device::Cpu)?);
+        let tone = Tone { start, moved: Some(moved.as_tensor().clone()) };
         let objective = || {
             tone.join(&x, &logits)?
                 .flatten_all()?

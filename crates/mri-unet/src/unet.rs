@@ -78,7 +78,7 @@ impl UNet {
             if i < DROPOUT_LAYERS {
                 x = mode.dropout(&x, self.dropout, i)?;
             }
-            x = Tensor::cat(&[&x, skip], 1)?;
+            x = mri_kernels::concat_channels(&x, skip)?;
         }
         self.last.forward(&x)
     }

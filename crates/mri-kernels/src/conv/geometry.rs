@@ -8,7 +8,7 @@ use candle_core::{Result, bail};
 ///
 /// A transposed convolution is described by the convolution whose input gradient it is: its input is that
 /// convolution's output.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Geometry {
     pub(crate) n: usize,
     pub(crate) ci: usize,

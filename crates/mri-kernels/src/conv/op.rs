@@ -36,7 +36,7 @@ impl Convolution {
         }
     }
 
-    fn output_dims(&self) -> [usize; 4] {
+    pub(crate) fn output_dims(&self) -> [usize; 4] {
         let g = &self.geometry;
         match self.sense {
             Sense::Plain => [g.n, g.co, g.oh, g.ow],

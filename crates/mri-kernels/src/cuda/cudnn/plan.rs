@@ -1,0 +1,140 @@
+//! What cuDNN is told of one geometry, and the algorithms that it is to take for it.
+
+use std::ffi::c_int;
+
+use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
+use candle_core::{DType, Error, Result, bail};
+
+use super::wrap;
+use crate::Arithmetic;
+use crate::conv::Geometry;
+
+/// Algorithms that want more memory than this are passed over.
+const WORKSPACE_BYTES: usize = 1 << 30;
+/// As many algorithms as cuDNN has for any direction, and some to spare.
+const ASKED: usize = 16;
+
+/// Descriptors, and each direction's algorithm with its workspace in bytes, chosen when first asked for.
+pub(super) struct Plan {
+    pub(super) x: sys::cudnnTensorDescriptor_t,
+    pub(super) y: sys::cudnnTensorDescriptor_t,
+    pub(super) w: sys::cudnnFilterDescriptor_t,
+    pub(super) conv: sys::cudnnConvolutionDescriptor_t,
+    arithmetic: Arithmetic,
+    forward: Option<(sys::cudnnConvolutionFwdAlgo_t, usize)>,
+    input_grad: Option<(sys::cudnnConvolutionBwdDataAlgo_t, usize)>,
+    weight_grad: Option<(sys::cudnnConvolutionBwdFilterAlgo_t, usize)>,
+}
+
+impl Plan {
+    pub(super) fn new(g: &Geometry, dtype: DType, arithmetic: Arithmetic) -> Result<Self> {
+        let data_type = match dtype {
+            DType::F32 => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
+            DType::BF16 => sys::cudnnDataType_t::CUDNN_DATA_BFLOAT16,
+            other => bail!("mri-kernels: no convolution of {other:?} on CUDA"),
+        };
+        // The plain one lets f32 products run in TF32 where the device has it.
+        let math = match arithmetic.tf32 || dtype == DType::BF16 {
+            true => sys::cudnnMathType_t::CUDNN_DEFAULT_MATH,
+            false => sys::cudnnMathType_t::CUDNN_FMA_MATH,
+        };
+        let int = |v: usize| c_int::try_from(v).map_err(Error::wrap);
+        let ints = |dims: [usize; 4]| -> Result<[c_int; 4]> {
+            let [a, b, c, d] = dims;
+            Ok([int(a)?, int(b)?, int(c)?, int(d)?])
+        };
+        let rows_first = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
+        let plan = Self {
+            x: result::create_tensor_descriptor().map_err(wrap)?,
+            y: result::create_tensor_descriptor().map_err(wrap)?,
+            w: result::create_filter_descriptor().map_err(wrap)?,
+            conv: result::create_convolution_descriptor().map_err(wrap)?,
+            arithmetic,
+            forward: None,
+            input_grad: None,
+            weight_grad: None,
+        };
+        let (pad, stride) = (int(g.pad)?, int(g.stride)?);
+        let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        let sums = sys::cudnnDataType_t::CUDNN_DATA_FLOAT;
+        // SAFETY: the descriptors are new.
+        unsafe {
+            let x_dims = ints([g.n, g.ci, g.h, g.w])?;
+            let y_dims = ints([g.n, g.co, g.oh, g.ow])?;
+            result::set_tensor4d_descriptor(plan.x, rows_first, data_type, x_dims).map_err(wrap)?;
+            result::set_tensor4d_descriptor(plan.y, rows_first, data_type, y_dims).map_err(wrap)?;
+            let w_dims = ints([g.co, g.ci, g.kh, g.kw])?;
+            result::set_filter4d_descriptor(plan.w, data_type, rows_first, w_dims).map_err(wrap)?;
+            result::set_convolution2d_descriptor(plan.conv, pad, pad, stride, stride, 1, 1, mode, sums)
+                .map_err(wrap)?;
+            result::set_convolution_math_type(plan.conv, math).map_err(wrap)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// A direction's method of [`Plan`]: the algorithm kept, or the first of those that cuDNN thinks fastest which is
+/// allowed.
+macro_rules! direction {
+    ($name:ident, $ask:path, $algorithm:ty, $perf:ty, [$a:ident, $b:ident, $c:ident, $d:ident]) => {
+        impl Plan {
+            pub(super) fn $name(&mut self, handle: sys::cudnnHandle_t) -> Result<($algorithm, usize)> {
+                if let Some(chosen) = self.$name {
+                    return Ok(chosen);
+                }
+                // SAFETY: plain numbers, for which zero is valid.
+                let mut found: [$perf; ASKED] = unsafe { std::mem::zeroed() };
+                let (mut count, asked) = (0, ASKED as c_int);
+                // SAFETY: the descriptors are set, and there is room for as many answers as are asked for.
+                unsafe {
+                    $ask(handle, self.$a, self.$b, self.$c, self.$d, asked, &mut count, found.as_mut_ptr())
+                }
+                .map_err(wrap)?;
+                let fits = |perf: &&$perf| {
+                    perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                        && perf.memory <= WORKSPACE_BYTES
+                        && (!self.arithmetic.deterministic
+                            || perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
+                };
+                let Some(best) = found.iter().take(usize::try_from(count).unwrap_or(0)).find(fits) else {
+                    bail!("mri-kernels: cuDNN has no {} for this convolution", stringify!($name))
+                };
+                Ok(*self.$name.insert((best.algo, best.memory)))
+            }
+        }
+    };
+}
+
+direction!(
+    forward,
+    result::get_convolution_forward_algorithm,
+    sys::cudnnConvolutionFwdAlgo_t,
+    sys::cudnnConvolutionFwdAlgoPerf_t,
+    [x, w, conv, y]
+);
+direction!(
+    input_grad,
+    result::get_convolution_backward_data_algorithm,
+    sys::cudnnConvolutionBwdDataAlgo_t,
+    sys::cudnnConvolutionBwdDataAlgoPerf_t,
+    [w, y, conv, x]
+);
+direction!(
+    weight_grad,
+    result::get_convolution_backward_filter_algorithm,
+    sys::cudnnConvolutionBwdFilterAlgo_t,
+    sys::cudnnConvolutionBwdFilterAlgoPerf_t,
+    [x, y, conv, w]
+);
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // SAFETY: nobody else knows these descriptors. A failure leaves a few bytes behind.
+        unsafe {
+            let _ = result::destroy_tensor_descriptor(self.x);
+            let _ = result::destroy_tensor_descriptor(self.y);
+            let _ = result::destroy_filter_descriptor(self.w);
+            let _ = result::destroy_convolution_descriptor(self.conv);
+        }
+    }
+}
