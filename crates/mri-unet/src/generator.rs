@@ -3,6 +3,7 @@
 use crate::config::{GeneratorConfig, GeneratorKind};
 use crate::error::Result;
 use crate::mode::Mode;
+use crate::precision::Precision;
 use crate::resnet::ResNet;
 use crate::tone::Tone;
 use crate::unet::UNet;
@@ -14,6 +15,7 @@ use candle_nn::VarBuilder;
 pub struct Generator {
     network: Network,
     tone: Tone,
+    precision: Precision,
 }
 
 #[derive(Debug, Clone)]
@@ -35,16 +37,22 @@ impl Generator {
             GeneratorKind::UNet => Network::UNet(UNet::new(config, vb)?),
             GeneratorKind::ResNet => Network::ResNet(ResNet::new(config, vb)?),
         };
-        Ok(Self { network, tone })
+        Ok(Self { network, tone, precision: Precision::F32 })
+    }
+
+    /// The same network, computing in `precision`.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// # Shapes
     /// (N, Cin, H, W) in [-1, 1] -> (N, Cout, H, W) in (-1, 1), for any H and W.
     pub fn forward(&self, x: &Tensor, mode: Mode) -> candle_core::Result<Tensor> {
-        let logits = match &self.network {
-            Network::UNet(network) => network.logits(x, mode)?,
-            Network::ResNet(network) => network.logits(x, mode)?,
-        };
+        let logits = self.precision.within(x, |x| match &self.network {
+            Network::UNet(network) => network.logits(x, mode),
+            Network::ResNet(network) => network.logits(x, mode),
+        })?;
         self.tone.join(x, &logits)
     }
 }

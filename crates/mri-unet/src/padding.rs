@@ -20,7 +20,11 @@ pub(crate) fn with_fitting_sides(
         return network(x);
     }
     let (top, left) = (rows / 2, columns / 2);
-    let padded = reflected(&reflected(x, 2, top, rows - top)?, 3, left, columns - left)?;
+    let padded = if rows - top < height && columns - left < width {
+        mri_kernels::reflection_pad2d(x, [left, columns - left, top, rows - top])?
+    } else {
+        reflected(&reflected(x, 2, top, rows - top)?, 3, left, columns - left)?
+    };
     network(&padded)?.narrow(2, top, height)?.narrow(3, left, width)?.contiguous()
 }
 

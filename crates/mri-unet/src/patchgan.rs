@@ -2,6 +2,7 @@
 
 use crate::error::{NetworkError, Result};
 use crate::layers::{Conv, LEAKY, Norm, NormLayer, conv, norm};
+use crate::precision::Precision;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ pub fn receptive_field_px(layers: usize) -> usize {
 pub struct PatchGan {
     layers: Vec<(Conv, NormLayer)>,
     last: Conv,
+    precision: Precision,
 }
 
 impl PatchGan {
@@ -67,7 +69,13 @@ impl PatchGan {
             })
             .collect::<Result<_>>()?;
         let last = conv((channels(layers), 1), [4, 1, 1], vb.pp("last").pp("conv"))?;
-        Ok(Self { layers: hidden, last })
+        Ok(Self { layers: hidden, last, precision: Precision::F32 })
+    }
+
+    /// The same network, computing in `precision`.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// One logit a patch; higher is more real.
@@ -84,10 +92,12 @@ impl PatchGan {
         if height_px.min(width_px) < minimum_px {
             return Err(NetworkError::ImageTooSmall { minimum_px, height_px, width_px }.into());
         }
-        let mut x = x.clone();
-        for (conv, norm) in &self.layers {
-            x = norm.activated(&conv.forward(&x)?, LEAKY)?;
-        }
-        self.last.forward(&x)
+        self.precision.within(x, |x| {
+            let mut x = x.clone();
+            for (conv, norm) in &self.layers {
+                x = norm.activated(&conv.forward(&x)?, LEAKY)?;
+            }
+            self.last.forward(&x)
+        })
     }
 }
