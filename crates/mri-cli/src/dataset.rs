@@ -7,7 +7,7 @@ use crate::translator::DataSettings;
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use candle_datasets::Batcher;
-use mri_cyclegan::{Batches, EpochBatches};
+use mri_cyclegan::{Batches, EpochBatches, upload_ahead};
 use mri_data::{
     geometry::Canvas,
     loader::UnpairedLoader,
@@ -19,6 +19,7 @@ use mri_data::{
     split::split,
     study::{Place, list_domains},
 };
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// The data of one training.
@@ -112,8 +113,13 @@ impl Dataset {
         })
     }
 
-    /// Prepares the training slices, on the disk, and draws from them.
-    pub fn loader(&self, config: &Config, settings: &DataSettings) -> Result<UnpairedLoader> {
+    /// Prepares the training slices, on the disk, and draws from them for a network on `device`.
+    pub fn loader(
+        &self,
+        config: &Config,
+        settings: &DataSettings,
+        device: &Device,
+    ) -> Result<UnpairedLoader> {
         let load = |domain: usize| {
             let preparation = Preparation {
                 normalizer: &settings.normalizers[domain],
@@ -123,7 +129,8 @@ impl Dataset {
             };
             Slices::load(&self.train[domain], preparation)
         };
-        Ok(UnpairedLoader::new(load(0)?, load(1)?, config.data.augment.clone(), config.seed))
+        let loader = UnpairedLoader::new(load(0)?, load(1)?, config.data.augment.clone(), config.seed);
+        Ok(loader.threads(loader_threads(device)))
     }
 
     /// What the baselines may see: the training slices of both domains and, where the configuration names them, the true
@@ -136,6 +143,18 @@ impl Dataset {
         let unpaired = Unpaired::Slices(self.train.clone());
         Ok(TrainingData { origin: "the training part of the run".into(), unpaired, pairs })
     }
+}
+
+/// The most threads that prepare samples.
+const MOST_LOADER_THREADS: usize = 8;
+
+/// Beside a GPU the cores have nothing else to do; on the CPU they are the network's.
+fn loader_threads(device: &Device) -> usize {
+    if device.is_cpu() {
+        return 1;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores - 1).clamp(1, MOST_LOADER_THREADS)
 }
 
 fn is_of_volumes(domain: &Domain) -> bool {
@@ -185,10 +204,7 @@ impl Batches for LoaderBatches<'_> {
             .batch_size(self.batch)
             .return_last_incomplete_batch(true)
             .skip(skip);
-        Ok(Box::new(batches.map(|batch| {
-            let (a, b) = batch?;
-            Ok((a.to_device(self.device)?, b.to_device(self.device)?))
-        })))
+        Ok(Box::new(upload_ahead(batches, self.device)))
     }
 
     fn steps_per_epoch(&self) -> usize {

@@ -1,7 +1,8 @@
 //! `--device auto|cpu|cuda[:N]|metal`.
 
 use anyhow::{Context, Result, bail};
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
+use std::path::Path;
 use std::str::FromStr;
 
 /// Where to compute.
@@ -44,13 +45,39 @@ impl DeviceChoice {
                 bail!("this build has no CUDA support: build with `--features cuda`, or use --device cpu")
             }
             Self::Cuda(ordinal) => {
-                Device::new_cuda(ordinal).with_context(|| format!("cannot open GPU {ordinal}"))
+                mri_cyclegan::open_cuda(ordinal).with_context(|| format!("cannot open cuda:{ordinal}"))
             }
             Self::Metal if !metal_is_available() => {
                 bail!("this build has no Metal support: build with `--features metal`, or use --device cpu")
             }
             Self::Metal => Device::new_metal(0).context("cannot open the Metal GPU"),
         }
+    }
+
+    /// Says on stderr where a GPU is idle for want of another build.
+    pub fn note_unused_gpu(self) {
+        let is_here = Path::new("/dev/nvidia0").exists();
+        if self == Self::Auto && is_here && !candle_core::utils::cuda_is_available() {
+            eprintln!(
+                "note: this build cannot use the NVIDIA GPU of this machine: `cargo xtask train` makes one that can (features cuda, cudnn)"
+            );
+        }
+    }
+}
+
+/// What a device is called on the command line.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { .. } => "metal".into(),
+    }
+}
+
+/// Says on stderr which GPU computes; nothing of the CPU.
+pub fn announce_gpu(device: &Device) {
+    if !device.is_cpu() {
+        eprintln!("computing on {}", name(device));
     }
 }
 
@@ -69,5 +96,6 @@ mod tests {
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
         assert!("cuda:x".parse::<DeviceChoice>().is_err());
         assert!("gpu".parse::<DeviceChoice>().is_err());
+        assert_eq!(name(&Device::Cpu).parse(), Ok(DeviceChoice::Cpu));
     }
 }

@@ -23,6 +23,7 @@ mod font;
 mod history;
 mod hub;
 mod member;
+mod out_of_memory;
 mod paired_slices;
 mod pairs;
 mod pictures;

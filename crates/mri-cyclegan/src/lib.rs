@@ -13,6 +13,7 @@ mod schedule;
 mod tone_start;
 mod train;
 mod unread;
+mod upload;
 
 pub use adam::{Adam, AdamConfig};
 pub use checkpoint::{
@@ -24,6 +25,7 @@ pub use cyclegan::{Architecture, CycleGan, Translators};
 pub use error::{Error, Result};
 pub use loss::Adversarial;
 pub use losses::{Losses, PendingLosses};
+pub use mri_kernels::{DeviceMemory, device_memory, forget_peak_memory, open_cuda};
 pub use pool::ImagePool;
 pub use schedule::Schedule;
 pub use tone_start::{ToneStatistics, estimate_tone};
@@ -31,3 +33,4 @@ pub use train::{
     Batches, EpochBatches, EpochEvent, Observer, Outcome, Progress, StepEvent, Training, Validate,
     Validation, train,
 };
+pub use upload::upload_ahead;

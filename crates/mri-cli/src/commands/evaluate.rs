@@ -8,7 +8,7 @@ use mri_data::scratch::default_folder;
 use mri_eval::report::Report;
 
 use crate::dataset::{Dataset, with_phantom};
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, announce_gpu};
 use crate::ensemble::Models;
 use crate::exit::SomeFailed;
 use crate::pairs::Pairs;
@@ -55,7 +55,9 @@ pub fn run(args: Args) -> Result<()> {
             bail!("{} exists; --overwrite replaces it", file.display());
         }
     }
-    let translator = args.models.open(&args.device.open()?)?;
+    let device = args.device.open()?;
+    announce_gpu(&device);
+    let translator = args.models.open(&device)?;
     let domains = translator.domains();
     let pairs = Pairs::list(&args.pairs, domains)?;
     let training = training_data(&args, &translator)?;

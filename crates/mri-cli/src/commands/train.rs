@@ -4,8 +4,9 @@ use crate::{
     collapse,
     config::{Config, DataConfig},
     dataset::{Dataset, LoaderBatches, with_phantom},
-    device::DeviceChoice,
+    device::{self, DeviceChoice},
     evaluation::evaluate,
+    out_of_memory,
     pairs::Pairs,
     plot, progress_gif, report,
     run_folder::{MetricsLog, RunFolder},
@@ -73,7 +74,7 @@ pub fn run(args: Args) -> Result<()> {
     let dataset = Dataset::find(&config)?;
     as_given.data.normalization = Some(dataset.normalization.clone());
     let settings = dataset.settings(&config)?;
-    let loader = dataset.loader(&config, &settings)?;
+    let loader = dataset.loader(&config, &settings, &device)?;
     let cases = validation_cases(&config, &dataset, &settings)?;
     check_pairs(&config, &settings)?;
     let checkpoints = CheckpointFolder {
@@ -103,6 +104,7 @@ pub fn run(args: Args) -> Result<()> {
     let translator = Translator::of_training(&model, &checkpoints.domains, &settings)?;
     let steps = (config.train.epochs * batches.steps_per_epoch()) as u64;
     announce(&run, &config, &dataset, steps, &device);
+    args.device.note_unused_gpu();
     let stop = stop_on_interrupt()?;
     let started = Instant::now();
     let mut witness = Witness {
@@ -132,7 +134,8 @@ pub fn run(args: Args) -> Result<()> {
         },
     );
     witness.bar.finish_and_clear();
-    match outcome? {
+    let outcome = outcome.map_err(|error| out_of_memory::of_training(error.into(), &mut model, &config))?;
+    match outcome {
         Outcome::Stopped => {
             eprintln!("stopped and saved after step {} of {steps}", model.steps());
             outln!("go on with: {} train --resume {}", program(), run.path.display())
@@ -257,10 +260,10 @@ fn announce(run: &RunFolder, config: &Config, dataset: &Dataset, steps: u64, dev
     let [slices_a, slices_b] = dataset.train.each_ref().map(Vec::len);
     let [height, width] = config.data.size.height_width_px();
     eprintln!(
-        "training {} on {slices_a} {a} and {slices_b} {b} slices at {height}x{width} px, {} epochs, {steps} steps, on {:?}",
+        "training {} on {slices_a} {a} and {slices_b} {b} slices at {height}x{width} px, {} epochs, {steps} steps, on {}",
         run.path.display(),
         config.train.epochs,
-        device.location(),
+        device::name(device),
     );
 }
 

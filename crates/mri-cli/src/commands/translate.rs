@@ -22,7 +22,10 @@ use mri_data::volume::SliceAxis;
 use crate::ensemble::Models;
 use crate::stdout::outln;
 use crate::translator::VolumePass;
-use crate::{device::DeviceChoice, exit::SomeFailed};
+use crate::{
+    device::{DeviceChoice, announce_gpu},
+    exit::SomeFailed,
+};
 use checks::{check_derivative, check_inputs_stay, check_outputs, describe, without_existing};
 use plan::{Plan, Task};
 use shard::Shard;
@@ -102,6 +105,7 @@ fn slice_axis(name: &str) -> Result<SliceAxis, String> {
 
 pub fn run(args: Args) -> Result<()> {
     let device = if args.dry_run { Device::Cpu } else { args.device.open()? };
+    announce_gpu(&device);
     let translator = args.models.open(&device)?;
     let to = translator.domain(&args.to)?;
     let Plan { mut items, derivative } = Plan::make(&args, &translator)?;

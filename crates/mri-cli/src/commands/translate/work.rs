@@ -19,6 +19,7 @@ use super::sidecar::{self, Statistic};
 use super::target::{NiftiPlace, Target};
 use super::together::Together;
 use crate::ensemble::Estimate;
+use crate::out_of_memory;
 use crate::translator::{ModelFile, Translated, Translator, VolumePass};
 
 type Made = Translated<Header>;
@@ -83,7 +84,10 @@ impl Worker<'_> {
 
     fn translated(&self, volume: &VolumeRef, done: impl FnMut(usize)) -> Result<Made> {
         let read = volume.read()?;
-        self.translator.translate_volume(read, self.to, self.pass, done).with_context(|| volume.display())
+        self.translator
+            .translate_volume(read, self.to, self.pass, done)
+            .map_err(|error| out_of_memory::of_translation(error, self.pass.batch))
+            .with_context(|| volume.display())
     }
 
     /// The volume and its sidecar, after the map of its uncertainty and that one's: no image stands without the words that
