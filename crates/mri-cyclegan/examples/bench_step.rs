@@ -1,5 +1,6 @@
 //! Times one workload and prints one line of JSON: `cargo run --release --example bench_step -- W1`, and with further
-//! arguments in this order: images of each domain in a step, side in px, device (`cpu`, `cuda`, `cuda:N`).
+//! arguments in this order: images of each domain in a step, side in px, device (`cpu`, `cuda`, `cuda:N`),
+//! precision (`f32`, `bf16`).
 //!
 //! `gemm` measures the machine's own rate instead: a 2048x2048 f32 matrix product through the `gemm` crate.
 //! Medians of five after two to warm up: seconds a training step (LSGAN, cycle, identity, both discriminators, the way of the
@@ -12,7 +13,7 @@ use candle_core::{Device, Tensor};
 use mri_cyclegan::{
     Architecture, CycleGan, LossConfig, PendingLosses, TrainConfig, device_memory, open_cuda,
 };
-use mri_unet::{GeneratorConfig, GeneratorKind, PatchGanConfig};
+use mri_unet::{GeneratorConfig, GeneratorKind, PatchGanConfig, Precision};
 use std::time::Instant;
 
 const RUNS: usize = 5;
@@ -27,7 +28,7 @@ fn main() {
         "W3" => (GeneratorKind::ResNet, 8, 64, 256),
         "gemm" => return println!("{{\"gemm_gflops\":{:.0}}}", gemm_gflops()),
         _ => {
-            eprintln!("usage: bench_step gemm|W1|W2|W3 [BATCH [SIZE [DEVICE]]]");
+            eprintln!("usage: bench_step gemm|W1|W2|W3 [BATCH [SIZE [DEVICE [PRECISION]]]]");
             std::process::exit(2)
         }
     };
@@ -39,7 +40,12 @@ fn main() {
         generator: GeneratorConfig { kind, depth, width, ..GeneratorConfig::default() },
         discriminator: PatchGanConfig { width, ..PatchGanConfig::default() },
     };
-    let (loss, train) = (LossConfig::default(), TrainConfig::default());
+    let precision = match argument(5).as_deref() {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => panic!("{other} is none of f32, bf16"),
+    };
+    let (loss, train) = (LossConfig::default(), TrainConfig { precision, ..TrainConfig::default() });
     let mut model = CycleGan::new(&architecture, &loss, &train, 0, &device).unwrap();
     let image = || Tensor::rand(-1f32, 1., (batch, 1, size, size), &Device::Cpu).unwrap();
     let (a, b) = (image(), image());

@@ -1,4 +1,7 @@
 use crate::{Adversarial, Error, Result, Schedule, adam::AdamConfig};
+use candle_core::Device;
+use mri_kernels::Arithmetic;
+use mri_unet::Precision;
 use serde::{Deserialize, Serialize};
 
 /// Weights of the terms of the generators' loss, each in units of its own.
@@ -68,6 +71,12 @@ pub struct TrainConfig {
     pub ema: f64,
     /// Epochs between validations; each also decides whether `best` is renewed.
     pub validate_every: usize,
+    /// The type of the maps inside the networks; what is saved is f32 whatever it is.
+    pub precision: Precision,
+    /// CUDA may round the factors of f32 products to TF32, 10 bits of mantissa.
+    pub tf32: bool,
+    /// CUDA gives the same bits for the same inputs, at the price of speed. The CPU always does.
+    pub deterministic: bool,
 }
 
 impl Default for TrainConfig {
@@ -83,6 +92,9 @@ impl Default for TrainConfig {
             pool: 50,
             ema: 0.,
             validate_every: 5,
+            precision: Precision::F32,
+            tf32: true,
+            deterministic: false,
         }
     }
 }
@@ -110,6 +122,19 @@ impl TrainConfig {
         demand((0. ..1.).contains(&self.ema), "train.ema", "must be in [0, 1)")?;
         demand((0. ..1.).contains(&self.adam.beta1), "train.adam.beta1", "must be in [0, 1)")?;
         demand((0. ..1.).contains(&self.adam.beta2), "train.adam.beta2", "must be in [0, 1)")
+    }
+
+    /// Refuses what `device` cannot do, by name.
+    pub fn check_on(&self, device: &Device) -> Result<()> {
+        if self.precision == Precision::Bf16 && !device.is_cuda() {
+            let problem = "\"bf16\" needs CUDA; set it to \"f32\" for another device".into();
+            return Err(Error::Setting { key: "train.precision", problem });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn arithmetic(&self) -> Arithmetic {
+        Arithmetic { tf32: self.tf32, deterministic: self.deterministic }
     }
 }
 

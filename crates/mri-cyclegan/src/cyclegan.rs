@@ -95,6 +95,12 @@ pub struct CycleGan {
 
 impl CycleGan {
     /// Freshly initialized networks; every random number of the training follows from `seed`.
+    ///
+    /// The arithmetic of CUDA that `train` asks for holds from here on for the whole process
+    /// ([`mri_kernels::set_arithmetic`]).
+    ///
+    /// # Errors
+    /// Settings out of range, or that `device` cannot do.
     pub fn new(
         architecture: &Architecture,
         loss: &LossConfig,
@@ -104,11 +110,18 @@ impl CycleGan {
     ) -> Result<Self> {
         loss.check()?;
         train.check()?;
+        train.check_on(device)?;
+        mri_kernels::set_arithmetic(train.arithmetic());
         let Architecture { generator, discriminator } = architecture;
         let generators = Parameters::seeded(seed, device);
         let discriminators = Parameters::seeded(seed, device);
-        let new_generator = |name| Generator::new(generator, generators.var_builder().pp(name));
-        let new_discriminator = |name| PatchGan::new(discriminator, discriminators.var_builder().pp(name));
+        let new_generator = |name| -> Result<Generator> {
+            Ok(Generator::new(generator, generators.var_builder().pp(name))?.with_precision(train.precision))
+        };
+        let judge = |vb| -> Result<PatchGan> {
+            Ok(PatchGan::new(discriminator, vb)?.with_precision(train.precision))
+        };
+        let new_discriminator = |name| judge(discriminators.var_builder().pp(name));
         let (generator_ab, generator_ba) = (new_generator(GENERATOR_AB)?, new_generator(GENERATOR_BA)?);
         let (discriminator_a, discriminator_b) =
             (new_discriminator(DISCRIMINATOR_A)?, new_discriminator(DISCRIMINATOR_B)?);
@@ -119,8 +132,8 @@ impl CycleGan {
             Adam::new(train.adam, variables)
         };
         Ok(Self {
-            frozen_a: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_A))?,
-            frozen_b: PatchGan::new(discriminator, frozen.pp(DISCRIMINATOR_B))?,
+            frozen_a: judge(frozen.pp(DISCRIMINATOR_A))?,
+            frozen_b: judge(frozen.pp(DISCRIMINATOR_B))?,
             generator_adam: adam(&generators)?,
             backward: Backward::default(),
             discriminator_adam: adam(&discriminators)?,
@@ -174,7 +187,7 @@ impl CycleGan {
         &self.device
     }
 
-    /// The generators as they translate now: the moving average where there is one. The view stays current.
+    /// The generators as they translate now: the moving average where there is one, in f32. The view stays current.
     pub fn translators(&self) -> Result<Translators> {
         Translators::from_parameters(&self.architecture.generator, self.translating())
     }

@@ -7,7 +7,7 @@ use mri_cyclegan::{
     LossConfig, Observer, Outcome, Progress, Result, StepEvent, TrainConfig, Training, Validation,
     export_model, load_translators, read_metadata, resume, train,
 };
-use mri_unet::{GeneratorConfig, PatchGanConfig, Skip, TONE_KNOTS};
+use mri_unet::{GeneratorConfig, PatchGanConfig, Precision, Skip, TONE_KNOTS};
 use std::{
     cell::Cell,
     path::Path,
@@ -290,4 +290,27 @@ fn tone_curves_start_where_they_are_told() {
     let mut without = CycleGan::new(&without, &loss, &train, 7, &Device::Cpu).unwrap();
     let error = without.start_tones(&[0.; TONE_KNOTS], &[0.; TONE_KNOTS]).unwrap_err().to_string();
     assert!(error.contains("model.skip"), "{error}");
+}
+
+#[test]
+fn bf16_is_refused_where_there_is_no_cuda() {
+    let (loss, train) = settings();
+    let train = TrainConfig { precision: Precision::Bf16, ..train };
+    let Err(error) = CycleGan::new(&architecture(), &loss, &train, 7, &Device::Cpu) else {
+        panic!("the CPU has no bf16");
+    };
+    assert!(error.to_string().starts_with("setting train.precision: \"bf16\" needs CUDA"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_goes_on_with_another_arithmetic() {
+    let (straight, changed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(new_model(), Progress::default(), 2, NEVER, straight.path());
+    run(new_model(), Progress::default(), 1, NEVER, changed.path());
+    let (loss, train) = settings();
+    let train = TrainConfig { tf32: false, deterministic: true, ..train };
+    let mut model = CycleGan::new(&architecture(), &loss, &train, 7, &Device::Cpu).unwrap();
+    let progress = resume(&mut model, &folder(changed.path()).last()).unwrap();
+    run(model, progress, 2, NEVER, changed.path());
+    assert!(bytes(straight.path(), "last.safetensors") == bytes(changed.path(), "last.safetensors"));
 }

@@ -69,6 +69,7 @@ pub fn run(args: Args) -> Result<()> {
         Some(path) => reopen(path, args.epochs)?,
         None => begin(&args)?,
     };
+    config.train.check_on(&device)?;
     let mut as_given = config.clone();
     let config = with_phantom(config)?;
     let dataset = Dataset::find(&config)?;

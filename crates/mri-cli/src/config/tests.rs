@@ -17,9 +17,17 @@ fn presets_are_valid_and_survive_a_round_trip() {
 fn settings_override_the_file() {
     let config = Config::parse(
         "[train]\nepochs = 3\nlr = 1e-3",
-        &["train.epochs=7".into(), "model.generator=resnet".into(), "data.size=[224,192]".into()],
+        &[
+            "train.epochs=7",
+            "model.generator=resnet",
+            "data.size=[224,192]",
+            "train.precision=bf16",
+            "train.tf32=false",
+        ]
+        .map(String::from),
     )
     .unwrap();
+    assert_eq!((config.train.precision, config.train.tf32), (mri_unet::Precision::Bf16, false));
     assert_eq!((config.train.epochs, config.train.lr), (7, 1e-3));
     assert_eq!(config.data.size.height_width_px(), [224, 192]);
 }
@@ -51,4 +59,7 @@ fn a_wrong_value_is_named() {
     assert!(error("[train]\nepochs = 0", &[]).contains("train.epochs"));
     assert!(error("[data.augment]\nscale = 1.5", &[]).contains("augment.scale"));
     assert!(error("[data]\nt1 = \"a\"", &[]).contains("one domain only"));
+    let message = error("", &["train.precision=half"]);
+    assert!(message.starts_with("train.precision: ") && message.contains("`bf16`"), "{message}");
+    assert!(error("[train]\ntf32 = 1", &[]).starts_with("train.tf32: "));
 }
