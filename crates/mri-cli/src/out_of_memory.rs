@@ -60,6 +60,16 @@ impl Grid {
         };
         Self { multiple, least: (3usize << discriminator.layers).next_multiple_of(multiple) }
     }
+
+    fn trial_side_px(self) -> usize {
+        TRIAL_SIDE_PX.next_multiple_of(self.multiple).max(self.least)
+    }
+}
+
+fn trial_step(model: &mut CycleGan, images: usize, channels: usize, side: usize) -> Result<(), Error> {
+    let x = Tensor::zeros((images, channels, side, side), DType::F32, model.device())?;
+    model.step(&x, &x, 0.)?.read()?;
+    Ok(())
 }
 
 /// The memory of a step, bytes.
@@ -74,16 +84,13 @@ struct Need {
 impl Need {
     /// By steps of one image and of two; `None` where even they do not fit.
     fn by_trial(model: &mut CycleGan, channels: usize, grid: Grid) -> Option<Self> {
-        let side = TRIAL_SIDE_PX.next_multiple_of(grid.multiple).max(grid.least);
+        let side = grid.trial_side_px();
         let mut peak_of = |images: usize| -> Result<usize, Error> {
-            let device = model.device().clone();
-            let x = Tensor::zeros((images, channels, side, side), DType::F32, &device)?;
             // The first makes what is kept from step to step.
-            for _ in 0..2 {
-                forget_peak_memory(&device)?;
-                model.step(&x, &x, 0.)?.read()?;
-            }
-            Ok(device_memory(&device)?.map_or(0, |memory| memory.peak))
+            trial_step(model, images, channels, side)?;
+            forget_peak_memory(model.device())?;
+            trial_step(model, images, channels, side)?;
+            Ok(device_memory(model.device())?.map_or(0, |memory| memory.peak))
         };
         let peaks = [peak_of(1).ok()?, peak_of(2).ok()?];
         Self::through(side * side, peaks)
@@ -139,6 +146,8 @@ fn explained(memory: DeviceMemory, batch: usize, [height, width]: [usize; 2], fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candle_core::Device;
+    use mri_cyclegan::Architecture;
 
     const MIB: usize = 1 << 20;
     const GRID: Grid = Grid { multiple: 32, least: 32 };
@@ -182,6 +191,26 @@ mod tests {
         };
         assert_eq!(of(GeneratorKind::UNet, 5, 3), Grid { multiple: 32, least: 32 });
         assert_eq!(of(GeneratorKind::ResNet, 8, 3), Grid { multiple: 4, least: 24 });
+    }
+
+    #[test]
+    fn a_trial_step_suits_the_networks_and_pools_that_hold_other_sizes() {
+        for (kind, depth, channels) in [(GeneratorKind::UNet, 8, 1), (GeneratorKind::ResNet, 8, 3)] {
+            let mut config = Config::default();
+            (config.model.kind, config.model.depth, config.model.width) = (kind, depth, 2);
+            (config.model.in_channels, config.model.out_channels) = (channels, channels);
+            (config.discriminator.width, config.discriminator.in_channels) = (2, channels);
+            config.train.pool = 1;
+            let architecture =
+                Architecture { generator: config.model.clone(), discriminator: config.discriminator.clone() };
+            let mut model =
+                CycleGan::new(&architecture, &config.loss, &config.train, 0, &Device::Cpu).unwrap();
+            let side = Grid::of(&config.model, &config.discriminator).trial_side_px();
+            trial_step(&mut model, 1, channels, side / 2).unwrap();
+            for images in [1, 2] {
+                trial_step(&mut model, images, channels, side).unwrap();
+            }
+        }
     }
 
     #[test]
