@@ -1,0 +1,13 @@
+//! The libraries as a program sees them: through their C functions.
+
+mod capture;
+mod convolution;
+mod counters;
+mod device;
+mod elementwise;
+mod gemm;
+mod kernels;
+mod memory;
+mod random;
+
+use cuda_emulator as _;
