@@ -2,6 +2,7 @@
 
 use super::decode::Decoder;
 use super::error::Error;
+use super::function::special;
 use super::instruction::{Action, Arrival, Call, Collective, Instruction, Reduction, Shuffle, Target};
 use super::kind::Kind;
 use super::operands::Operand;
@@ -31,27 +32,30 @@ impl<'a> Decoder<'a> {
             "bar" | "barrier" => self.barrier(modifiers, operands)?,
             "activemask" => {
                 let d = self.destination(self.at(operands, 0)?)?.slot;
-                self.collective(None, Action::ActiveMask { d });
+                self.collective(None, Action::ActiveMask, (Some(d), None), [special::ZERO; 3]);
             }
             "shfl" if modifiers.first() == Some(&"sync") => self.shuffle(modifiers, operands)?,
             "vote" if modifiers.first() == Some(&"sync") => self.vote(modifiers, operands)?,
             "match" => self.match_lanes(modifiers, operands)?,
             "redux" => self.reduce(modifiers, operands)?,
             "elect" => {
-                let Operand::Both(d, p) = self.at(operands, 0)?.clone() else {
-                    return Err(self.unsupported("elect without two destinations"));
-                };
-                let (d, p) = (self.destination(&d)?.slot, self.destination(&p)?.slot);
+                let (d, p) = self.one_or_two(self.at(operands, 0)?)?;
                 let members = self.source(self.at(operands, 1)?, Kind::U32)?;
-                self.collective(Some(members), Action::Elect { d, p });
+                self.collective(Some(members), Action::Elect, (Some(d), p), [special::ZERO; 3]);
             }
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    fn collective(&mut self, members: Option<u32>, action: Action) {
-        self.emit(Instruction::Warp(Box::new(Collective { members, action })));
+    fn collective(
+        &mut self,
+        members: Option<u32>,
+        action: Action,
+        (d, p): (Option<u32>, Option<u32>),
+        [a, b, c]: [u32; 3],
+    ) {
+        self.emit(Instruction::Warp(Box::new(Collective { members, action, d, p, a, b, c })));
     }
 
     fn jump_table(&mut self, operands: &[Operand<'a>]) -> Result<(), Error> {
@@ -117,7 +121,7 @@ impl<'a> Decoder<'a> {
         match modifiers[..] {
             ["warp", "sync"] => {
                 let members = self.source(self.at(operands, 0)?, Kind::U32)?;
-                self.collective(Some(members), Action::Sync);
+                self.collective(Some(members), Action::Sync, (None, None), [special::ZERO; 3]);
             }
             [action @ ("sync" | "arrive")] => {
                 let id = self.source(self.at(operands, 0)?, Kind::U32)?;
@@ -164,12 +168,12 @@ impl<'a> Decoder<'a> {
             Some(&"idx") => Shuffle::Index,
             _ => return Err(self.unsupported("unknown shuffle")),
         };
-        let (d, in_range) = self.one_or_two(self.at(operands, 0)?)?;
+        let (d, p) = self.one_or_two(self.at(operands, 0)?)?;
         let a = self.source(self.at(operands, 1)?, Kind::B32)?;
         let b = self.source(self.at(operands, 2)?, Kind::U32)?;
         let c = self.source(self.at(operands, 3)?, Kind::U32)?;
         let members = self.source(self.at(operands, 4)?, Kind::U32)?;
-        self.collective(Some(members), Action::Shuffle { d, in_range, a, b, c, mode });
+        self.collective(Some(members), Action::Shuffle(mode), (Some(d), p), [a, b, c]);
         Ok(())
     }
 
@@ -178,27 +182,27 @@ impl<'a> Decoder<'a> {
         let p = self.predicate(self.at(operands, 1)?)?;
         let members = self.source(self.at(operands, 2)?, Kind::U32)?;
         let action = match modifiers.get(1) {
-            Some(&"ballot") => Action::Ballot { d, p },
-            Some(&"all") => Action::All { d, p },
-            Some(&"any") => Action::Any { d, p },
-            Some(&"uni") => Action::Uniform { d, p },
+            Some(&"ballot") => Action::Ballot,
+            Some(&"all") => Action::All,
+            Some(&"any") => Action::Any,
+            Some(&"uni") => Action::Uniform,
             _ => return Err(self.unsupported("unknown vote")),
         };
-        self.collective(Some(members), action);
+        self.collective(Some(members), action, (Some(d), None), [p, special::ZERO, special::ZERO]);
         Ok(())
     }
 
     fn match_lanes(&mut self, modifiers: &[&str], operands: &[Operand<'a>]) -> Result<(), Error> {
         let kind = if modifiers.last() == Some(&"b64") { Kind::B64 } else { Kind::B32 };
-        let (d, same) = self.one_or_two(self.at(operands, 0)?)?;
+        let (d, p) = self.one_or_two(self.at(operands, 0)?)?;
         let a = self.source(self.at(operands, 1)?, kind)?;
         let members = self.source(self.at(operands, 2)?, Kind::U32)?;
         let action = match modifiers.first() {
-            Some(&"any") => Action::MatchAny { d, a },
-            Some(&"all") => Action::MatchAll { d, same, a },
+            Some(&"any") => Action::MatchAny,
+            Some(&"all") => Action::MatchAll,
             _ => return Err(self.unsupported("unknown match")),
         };
-        self.collective(Some(members), action);
+        self.collective(Some(members), action, (Some(d), p), [a, special::ZERO, special::ZERO]);
         Ok(())
     }
 
@@ -210,7 +214,7 @@ impl<'a> Decoder<'a> {
         let d = self.destination(self.at(operands, 0)?)?.slot;
         let a = self.source(self.at(operands, 1)?, kind)?;
         let members = self.source(self.at(operands, 2)?, Kind::U32)?;
-        self.collective(Some(members), Action::Reduce { d, a, f });
+        self.collective(Some(members), Action::Reduce(f), (Some(d), None), [a, special::ZERO, special::ZERO]);
         Ok(())
     }
 }

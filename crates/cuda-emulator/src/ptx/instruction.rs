@@ -210,63 +210,34 @@ pub(super) enum Reduction {
     Any,
 }
 
-/// An instruction that the lanes of a warp run together.
+/// An instruction that the lanes of a warp run together. Slots that the action has no use for are those of zero.
 #[derive(Debug)]
 pub(super) struct Collective {
     /// `None` for `activemask`, which takes whoever comes
     pub(super) members: Option<u32>,
     pub(super) action: Action,
+    /// the result, and a predicate with it
+    pub(super) d: Option<u32>,
+    pub(super) p: Option<u32>,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) c: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
     Sync,
-    ActiveMask {
-        d: u32,
-    },
-    Shuffle {
-        d: u32,
-        in_range: Option<u32>,
-        a: u32,
-        b: u32,
-        c: u32,
-        mode: Shuffle,
-    },
-    Ballot {
-        d: u32,
-        p: u32,
-    },
-    All {
-        d: u32,
-        p: u32,
-    },
-    Any {
-        d: u32,
-        p: u32,
-    },
-    Uniform {
-        d: u32,
-        p: u32,
-    },
-    MatchAny {
-        d: u32,
-        a: u32,
-    },
-    MatchAll {
-        d: u32,
-        same: Option<u32>,
-        a: u32,
-    },
-    Reduce {
-        d: u32,
-        a: u32,
-        f: Binary,
-    },
+    ActiveMask,
+    Shuffle(Shuffle),
+    Ballot,
+    All,
+    Any,
+    Uniform,
+    MatchAny,
+    MatchAll,
+    Reduce(Binary),
     /// one lane, the lowest
-    Elect {
-        d: u32,
-        p: u32,
-    },
+    Elect,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 
 mod bits;
 mod block;
+mod call;
 mod compare;
 mod compute;
 mod control;

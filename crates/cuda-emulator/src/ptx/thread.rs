@@ -1,18 +1,14 @@
 //! One emulated thread: runs until it waits for others, exits or fails.
 
-use super::decode::FRAME_ALIGN;
-use super::error::{Error, Fault, FaultKind};
+use super::call::{Frame, undecoded};
+use super::error::{Fault, FaultKind};
 use super::function::{Function, special};
-use super::instruction::{Arrival, Call, CarryMode, Change, Extension, Instruction, Target};
+use super::instruction::{Arrival, CarryMode, Change, Extension, Instruction};
 use super::memory::{Memory, locate};
-use super::module::FUNCTION_ADDRESS;
-use super::storage::aligned;
 use std::sync::atomic::{Ordering, fence};
 
 /// Branches that a thread takes before others get their turn.
 const PATIENCE: u32 = 50_000;
-/// Nested calls, as far as a real stack of 1 KiB and more could go.
-const DEEPEST_CALL: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -27,25 +23,17 @@ pub(super) enum State {
     Exited,
 }
 
-/// A caller, while its callee runs.
-struct Frame {
-    function: usize,
-    pc: usize,
-    registers: usize,
-    local: usize,
-}
-
 pub(super) struct Thread {
     pub(super) index: [u32; 3],
     pub(super) state: State,
     pub(super) function: usize,
     /// of the next instruction
     pub(super) pc: usize,
-    registers: Vec<u64>,
+    pub(super) registers: Vec<u64>,
     /// where the registers of the current frame begin
-    base: usize,
+    pub(super) base: usize,
     pub(super) local: Vec<u8>,
-    callers: Vec<Frame>,
+    pub(super) callers: Vec<Frame>,
 }
 
 impl Thread {
@@ -274,83 +262,6 @@ impl Thread {
             }
         }
     }
-
-    fn call(&mut self, call: &Call, caller: &Function, memory: &Memory<'_>) -> Result<(), Box<Fault>> {
-        let index = match call.target {
-            Target::Function(index) => index,
-            Target::Register(slot) => {
-                let address = self.read(slot);
-                let index = (address & !FUNCTION_ADDRESS) as usize;
-                if address & FUNCTION_ADDRESS == 0 || index >= memory.program.functions.len() {
-                    return Err(Fault::new(
-                        FaultKind::IllegalAddress,
-                        format!("no function at {address:#x}"),
-                    ));
-                }
-                index
-            }
-            Target::Print => return Ok(()),
-            Target::AssertFail => return Err(Fault::new(FaultKind::Assert, "an assertion failed")),
-        };
-        let program = memory.program;
-        let signature = &program.functions[index];
-        let callee = program.function(index).map_err(undecoded)?;
-        if signature.parameters.len() != call.arguments.len() || signature.result.len() != call.results.len()
-        {
-            let message = format!("{} takes another number of arguments", signature.name);
-            return Err(Fault::new(FaultKind::Unsupported, message));
-        }
-        if self.callers.len() >= DEEPEST_CALL {
-            return Err(Fault::new(FaultKind::IllegalAddress, "calls are nested too deeply"));
-        }
-        let local = self.read(special::FRAME) as usize;
-        let frame = aligned(local + caller.local_bytes, FRAME_ALIGN);
-        let end = frame + callee.local_bytes;
-        if self.local.len() < end {
-            self.local.resize(end, 0xff);
-        }
-        for (&from, to) in call.arguments.iter().zip(&signature.parameters) {
-            self.local.copy_within(local + from..local + from + to.size, frame + to.offset);
-        }
-        let registers = self.base + caller.registers.len();
-        self.registers.truncate(registers);
-        self.registers.extend_from_slice(&callee.registers);
-        let same = special::DYNAMIC_SHARED as usize..special::COUNT as usize;
-        self.registers.copy_within(self.base + same.start..self.base + same.end, registers + same.start);
-        self.registers[registers + special::FRAME as usize] = frame as u64;
-        self.callers.push(Frame { function: self.function, pc: self.pc, registers: self.base, local });
-        self.function = index;
-        self.base = registers;
-        self.pc = 0;
-        Ok(())
-    }
-
-    /// Returns to the caller, if there is one.
-    fn leave(&mut self, memory: &Memory<'_>) -> bool {
-        let Some(caller) = self.callers.pop() else {
-            self.state = State::Exited;
-            return false;
-        };
-        let program = memory.program;
-        let frame = self.read(special::FRAME) as usize;
-        let call =
-            program.function(caller.function).ok().and_then(|function| function.code.get(caller.pc - 1));
-        if let Some(Instruction::Call(call)) = call {
-            for (&to, from) in call.results.iter().zip(&program.functions[self.function].result) {
-                let from = frame + from.offset..frame + from.offset + from.size;
-                self.local.copy_within(from, caller.local + to);
-            }
-        }
-        self.function = caller.function;
-        self.pc = caller.pc;
-        self.base = caller.registers;
-        true
-    }
-}
-
-#[cold]
-fn undecoded(error: &Error) -> Box<Fault> {
-    Fault::new(FaultKind::Unsupported, error.to_string())
 }
 
 #[inline(always)]

@@ -29,7 +29,8 @@ pub(super) fn release(program: &Program, lanes: &mut [Thread]) -> Result<bool, L
     }
     let mut released = false;
     for lane in 0..lanes.len() {
-        let Some(Collective { members: Some(members), action }) = collective(program, &lanes[lane]) else {
+        let Some(Collective { members: Some(members), action, .. }) = collective(program, &lanes[lane])
+        else {
             continue;
         };
         let members = lanes[lane].read(*members) as u32;
@@ -47,18 +48,15 @@ pub(super) fn release(program: &Program, lanes: &mut [Thread]) -> Result<bool, L
                 complete = false;
                 break;
             };
-            let same_place =
-                (lanes[other].function, lanes[other].pc) == (lanes[lane].function, lanes[lane].pc);
-            let sync = matches!((action, collective.action), (Action::Sync, Action::Sync));
-            if !same_place && !sync {
-                let message = format!(
-                    "lanes {lane} and {other} of the members {members:#010x} wait at different places"
-                );
+            // they may come to it at different places, but it must be the same that they come to do
+            if std::mem::discriminant(action) != std::mem::discriminant(&collective.action) {
+                let message =
+                    format!("lanes {lane} and {other} of the members {members:#010x} do different things");
                 return Err((other, Fault::new(FaultKind::Deadlock, message)));
             }
         }
         if complete {
-            perform(*action, present, lanes);
+            perform(program, *action, present, lanes);
             released = true;
         }
     }
@@ -80,92 +78,65 @@ fn release_active(program: &Program, lanes: &mut [Thread]) -> bool {
         }
     }
     if let Some(Collective { action, .. }) = collective(program, &lanes[first]) {
-        perform(*action, active, lanes);
+        perform(program, *action, active, lanes);
     }
     true
 }
 
-/// Runs one instruction for the lanes of `present`.
-fn perform(action: Action, present: u32, lanes: &mut [Thread]) {
-    let members: Vec<usize> = (0..lanes.len()).filter(|lane| present >> lane & 1 == 1).collect();
-    let votes = |lanes: &[Thread], p: u32| {
-        members.iter().fold(0u64, |votes, &lane| votes | (lanes[lane].read(p) & 1) << lane)
-    };
-    let give = |lanes: &mut [Thread], d: u32, value: &dyn Fn(usize) -> u64| {
-        for &lane in &members {
-            lanes[lane].write(d, value(lane));
-        }
-    };
+/// What one lane brings to an instruction.
+struct Part<'p> {
+    lane: usize,
+    collective: &'p Collective,
+    a: u64,
+}
+
+/// Runs one instruction for the lanes of `present`, each with its own registers.
+fn perform(program: &Program, action: Action, present: u32, lanes: &mut [Thread]) {
+    let here = (0..lanes.len()).filter(|lane| present >> lane & 1 == 1);
+    let parts = here.filter_map(|lane| {
+        let collective = collective(program, &lanes[lane])?;
+        Some(Part { lane, collective, a: lanes[lane].read(collective.a) })
+    });
+    let parts: Vec<Part<'_>> = parts.collect();
+    let votes = parts.iter().fold(0, |votes, part| votes | (part.a & 1) << part.lane);
     let all = u64::from(present);
-    match action {
-        Action::Sync => {}
-        Action::ActiveMask { d } => give(lanes, d, &|_| all),
-        Action::Ballot { d, p } => {
-            let votes = votes(lanes, p);
-            give(lanes, d, &|_| votes);
-        }
-        Action::All { d, p } => {
-            let result = u64::from(votes(lanes, p) == all);
-            give(lanes, d, &|_| result);
-        }
-        Action::Any { d, p } => {
-            let result = u64::from(votes(lanes, p) != 0);
-            give(lanes, d, &|_| result);
-        }
-        Action::Uniform { d, p } => {
-            let votes = votes(lanes, p);
-            give(lanes, d, &|_| u64::from(votes == 0 || votes == all));
-        }
-        Action::Elect { d, p } => {
-            let leader = present.trailing_zeros();
-            give(lanes, d, &|_| u64::from(leader));
-            give(lanes, p, &|lane| u64::from(lane as u32 == leader));
-        }
-        Action::Reduce { d, a, f } => {
-            let values = members.iter().map(|&lane| lanes[lane].read(a));
-            let result = values.reduce(f).unwrap_or(0);
-            give(lanes, d, &|_| result);
-        }
-        Action::MatchAny { d, a } => {
-            let values: Vec<u64> = lanes.iter().map(|thread| thread.read(a)).collect();
-            let same = |lane: usize| {
-                members
-                    .iter()
-                    .filter(|&&other| values[other] == values[lane])
-                    .fold(0, |mask, other| mask | 1 << other)
-            };
-            give(lanes, d, &same);
-        }
-        Action::MatchAll { d, same, a } => {
-            let first = lanes[members[0]].read(a);
-            let equal = members.iter().all(|&lane| lanes[lane].read(a) == first);
-            give(lanes, d, &|_| if equal { all } else { 0 });
-            if let Some(p) = same {
-                give(lanes, p, &|_| u64::from(equal));
+    let first = parts.first().map_or(0, |part| part.a);
+    let equal = parts.iter().all(|part| part.a == first);
+    let reduced = match action {
+        Action::Reduce(f) => parts.iter().map(|part| part.a).reduce(f),
+        _ => None,
+    };
+    for part in &parts {
+        let (value, p) = match action {
+            Action::Sync => (0, false),
+            Action::ActiveMask => (all, false),
+            Action::Ballot => (votes, false),
+            Action::All => (u64::from(votes == all), false),
+            Action::Any => (u64::from(votes != 0), false),
+            Action::Uniform => (u64::from(votes == 0 || votes == all), false),
+            Action::Elect => (present.trailing_zeros().into(), part.lane as u32 == present.trailing_zeros()),
+            Action::Reduce(_) => (reduced.unwrap_or(0), false),
+            Action::MatchAny => {
+                let same = parts.iter().filter(|other| other.a == part.a);
+                (same.fold(0, |mask, other| mask | 1 << other.lane), false)
             }
-        }
-        Action::Shuffle { d, in_range, a, b, c, mode } => {
-            let sources: Vec<(u64, u64)> = members
-                .iter()
-                .map(|&lane| {
-                    let thread = &lanes[lane];
-                    let (from, inside) =
-                        source(lane as u32, thread.read(b) as u32, thread.read(c) as u32, mode);
-                    let takes_part = from < 32 && present >> from & 1 == 1;
-                    let value = if takes_part { lanes[from as usize].read(a) & NOTHING } else { NOTHING };
-                    (value, u64::from(inside))
-                })
-                .collect();
-            for (&lane, (value, inside)) in members.iter().zip(sources) {
-                lanes[lane].write(d, value);
-                if let Some(p) = in_range {
-                    lanes[lane].write(p, inside);
-                }
+            Action::MatchAll => (if equal { all } else { 0 }, equal),
+            Action::Shuffle(mode) => {
+                let thread = &lanes[part.lane];
+                let (b, c) = (thread.read(part.collective.b), thread.read(part.collective.c));
+                let (from, inside) = source(part.lane as u32, b as u32, c as u32, mode);
+                let found = parts.iter().find(|other| other.lane == from as usize);
+                (found.map_or(NOTHING, |other| other.a & NOTHING), inside)
             }
+        };
+        let thread = &mut lanes[part.lane];
+        if let Some(d) = part.collective.d {
+            thread.write(d, value);
         }
-    }
-    for &lane in &members {
-        lanes[lane].state = State::Ready;
+        if let Some(slot) = part.collective.p {
+            thread.write(slot, p.into());
+        }
+        thread.state = State::Ready;
     }
 }
 

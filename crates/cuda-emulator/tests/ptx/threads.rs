@@ -70,6 +70,25 @@ fn divergent_lanes_meet_again() {
 }
 
 #[test]
+fn lanes_may_meet_at_different_places() {
+    let body = "setp.lt.u32 %p, %thread, 16; @%p bra LOW;
+        shfl.sync.bfly.b32 %value, %thread, 16, 31, -1; bra END;
+        LOW: add.u32 %a, %thread, 100; shfl.sync.bfly.b32 %value, %a, 16, 31, -1; END:";
+    let expected: Vec<u32> =
+        (0..32).map(|lane| if lane < 16 { lane + 16 } else { lane - 16 + 100 }).collect();
+    assert_eq!(on_lanes(body), expected);
+}
+
+#[test]
+fn names_of_inline_assembly_are_its_own() {
+    let body = "mov.u32 %value, 1;
+        {.reg.b32 %value; mov.u32 %value, 2; mov.u32 %a, %value; bra END; END: }
+        {.reg.b32 again, %value; mov.u32 again, %a; add.u32 %a, again, again; bra END; mov.u32 %a, 0; END: }
+        add.u32 %value, %value, %a;";
+    assert_eq!(on_lanes(body), [5; 32]);
+}
+
+#[test]
 fn barriers_order_shared_memory() {
     // every thread reads what the thread opposite wrote, over several rounds
     let body = ".reg .b32 %value, %a, %at, %from; .reg .pred %p; .shared .align 4 .b32 cells[100];
