@@ -216,35 +216,40 @@ pub(crate) fn containing(address: u64, length: usize) -> Option<(u64, usize, Kin
 }
 
 const REMEMBERED: usize = 4;
+const NOTHING: Cell<(u64, u64)> = Cell::new((0, 0));
 
-#[derive(Clone, Copy)]
+/// Ranges that were found live, as long as nothing was freed since.
 struct Recent {
-    removals: u64,
-    ranges: [(u64, u64); REMEMBERED],
-    next: usize,
+    removals: Cell<u64>,
+    ranges: [Cell<(u64, u64)>; REMEMBERED],
+    next: Cell<usize>,
 }
 
 thread_local! {
-    static RECENT: Cell<Recent> = const { Cell::new(Recent { removals: 0, ranges: [(0, 0); REMEMBERED], next: 0 }) };
+    static RECENT: Recent =
+        const { Recent { removals: Cell::new(0), ranges: [NOTHING; REMEMBERED], next: Cell::new(0) } };
 }
 
 /// Is all of `[address, address + length)` inside one live allocation? Asked at every access of every thread of a kernel.
 pub(crate) fn is_live(address: u64, length: usize) -> bool {
-    RECENT.with(|cell| {
-        let mut recent = cell.get();
+    RECENT.with(|recent| {
         let removals = REMOVALS.load(Ordering::Acquire);
         let last = address.wrapping_add(length as u64);
-        if recent.removals == removals {
-            if recent.ranges.iter().any(|&(start, end)| start <= address && address < end && last <= end) {
+        if recent.removals.get() == removals {
+            let holds = |range: &Cell<(u64, u64)>| {
+                range.get().0 <= address && address < range.get().1 && last <= range.get().1
+            };
+            if recent.ranges.iter().any(holds) {
                 return true;
             }
         } else {
-            recent = Recent { removals, ranges: [(0, 0); REMEMBERED], next: 0 };
+            recent.removals.set(removals);
+            recent.ranges.iter().for_each(|range| range.set((0, 0)));
         }
         let Some((start, size, _)) = containing(address, length) else { return false };
-        recent.ranges[recent.next] = (start, start + size as u64);
-        recent.next = (recent.next + 1) % REMEMBERED;
-        cell.set(recent);
+        let next = recent.next.get();
+        recent.ranges[next].set((start, start + size as u64));
+        recent.next.set((next + 1) % REMEMBERED);
         true
     })
 }

@@ -20,6 +20,7 @@ struct Counters {
     copies: [Volume; 4],
     fills: Volume,
     synchronizations: u64,
+    blocking_copies: u64,
     allocations: u64,
     frees: u64,
 }
@@ -52,6 +53,7 @@ impl Counters {
             copies: [Volume::NONE; 4],
             fills: Volume::NONE,
             synchronizations: 0,
+            blocking_copies: 0,
             allocations: 0,
             frees: 0,
         }
@@ -84,6 +86,11 @@ pub(crate) fn synchronized() {
     lock(&COUNTERS).synchronizations += 1;
 }
 
+/// A copy that the host waits for, though it did not ask to synchronize.
+pub(crate) fn blocked() {
+    lock(&COUNTERS).blocking_copies += 1;
+}
+
 fn json() -> Value {
     let memory = memory::usage();
     let counters = lock(&COUNTERS);
@@ -100,6 +107,7 @@ fn json() -> Value {
         },
         "fills": counters.fills.json(),
         "synchronizations": counters.synchronizations,
+        "blocking_copies": counters.blocking_copies,
         "allocations": counters.allocations,
         "frees": counters.frees,
         "memory": { "used_bytes": memory.used, "peak_bytes": memory.peak, "total_bytes": settings().memory_bytes },

@@ -6,6 +6,7 @@ use super::in_context;
 use crate::boundary::{In, copy_bytes, fill};
 use crate::failure::{Failure, Outcome};
 use crate::memory::{self, Kind};
+use crate::report;
 use crate::stream;
 use crate::task::{Direction, Task, Work};
 
@@ -51,12 +52,12 @@ fn copy_rows(
     width: usize,
     height: usize,
 ) -> Outcome {
-    if direction == Direction::DeviceToHost
-        && let Some(stream) = stream
-        && memory::kind_of(to.address) != Some(Kind::Pinned)
-    {
-        // The host would read its memory too early: only a replay writes it.
-        stream::refuse_capture(stream)?;
+    if direction == Direction::DeviceToHost && memory::kind_of(to.address) != Some(Kind::Pinned) {
+        // A GPU makes the host wait until pageable memory is written, and a graph cannot.
+        stream.map_or(Ok(()), stream::refuse_capture)?;
+        report::blocked();
+    } else if stream.is_none() {
+        report::blocked();
     }
     let (writes_device, reads_device) = match direction {
         Direction::HostToDevice => (true, false),

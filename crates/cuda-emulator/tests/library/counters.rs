@@ -26,6 +26,7 @@ fn work_and_calls_are_counted() {
     assert_eq!(report["fills"], json!({ "count": 1, "bytes": 8 }));
     assert_eq!((&report["allocations"], &report["frees"]), (&json!(1), &json!(1)));
     assert_eq!(report["synchronizations"], 1);
+    assert_eq!(report["blocking_copies"], 2, "to the device by a call that blocks, and back");
     assert_eq!(report["calls"]["cuMemcpyDtoH_v2"], 1);
     call!(cuda_emulator_reset());
     let report = device.report();
