@@ -64,7 +64,7 @@ pub(super) fn comparison(name: &str, kind: Kind, ftz: bool) -> Option<Binary> {
     })
 }
 
-/// The comparison of the upper halves of packed numbers, and the type of one half.
+/// The type of one half of packed numbers.
 pub(super) fn half_of(kind: Kind) -> Option<Kind> {
     match kind {
         Kind::F16x2 => Some(Kind::F16),
@@ -81,6 +81,16 @@ pub(super) fn truth(kind: Kind) -> Option<Unary> {
         Kind::F32 => |a| if a == 1 { f32::ONE } else { 0 },
         Kind::F16 => |a| if a == 1 { F16::ONE } else { 0 },
         Kind::Bf16 => |a| if a == 1 { Bf16::ONE } else { 0 },
+        _ => return None,
+    })
+}
+
+/// The same for the comparisons of two halves.
+pub(super) fn truths(kind: Kind) -> Option<Binary> {
+    Some(match kind {
+        Kind::U32 | Kind::S32 => |a, b| (a * 0xffff) | ((b * 0xffff) << 16),
+        Kind::F16x2 => |a, b| (a * F16::ONE) | ((b * F16::ONE) << 16),
+        Kind::Bf16x2 => |a, b| (a * Bf16::ONE) | ((b * Bf16::ONE) << 16),
         _ => return None,
     })
 }

@@ -1,6 +1,5 @@
 //! Decodes what is computed from registers to registers.
 
-use super::compare;
 use super::convert::{self, Conversion};
 use super::decode::Decoder;
 use super::error::Error;
@@ -180,75 +179,6 @@ impl<'a> Decoder<'a> {
         };
         let d = self.destination(self.at(operands, 0)?)?.slot;
         self.emit(Instruction::Ternary { f, d, a, b, c });
-        Ok(())
-    }
-
-    /// `setp.lt.and.f32 p|q, a, b, c`: p is the comparison combined with c, q its opposite combined with c.
-    fn set(
-        &mut self,
-        number: bool,
-        kind: Kind,
-        modifiers: &[&str],
-        operands: &[Operand<'a>],
-    ) -> Result<(), Error> {
-        let ftz = modifiers.contains(&"ftz");
-        let name = modifiers.first().copied().unwrap_or_default();
-        let a = self.source(self.at(operands, 1)?, kind)?;
-        let b = self.source(self.at(operands, 2)?, kind)?;
-        let combine: Option<Binary> = match modifiers.get(1) {
-            Some(&"and") => Some(|a, c| a & c),
-            Some(&"or") => Some(|a, c| a | c),
-            Some(&"xor") => Some(|a, c| a ^ c),
-            _ => None,
-        };
-        let c = match combine {
-            Some(_) => Some(self.predicate(self.at(operands, 3)?)?),
-            None => None,
-        };
-        let half = compare::half_of(kind);
-        if half.is_some() && number {
-            return Err(self.unsupported("set of packed numbers"));
-        }
-        let f = compare::comparison(name, half.unwrap_or(kind), ftz);
-        let f = f.ok_or_else(|| self.unsupported("unknown comparison"))?;
-        let (p, q) = match self.at(operands, 0)? {
-            Operand::Both(p, q) => (self.destination(p)?.slot, Some(self.destination(q)?.slot)),
-            p => (self.destination(p)?.slot, None),
-        };
-        let (first, second) = (special::FIRST_TEMPORARY, special::SECOND_TEMPORARY);
-        if combine.is_none() && q.is_none() && !number {
-            self.emit(Instruction::Binary { f, d: p, a, b });
-            return Ok(());
-        }
-        self.emit(Instruction::Binary { f, d: first, a, b });
-        if let Some(q) = q {
-            if half.is_some() {
-                // of packed numbers q is the comparison of the upper halves
-                let upper = bits::part(1, 16).ok_or_else(|| self.unsupported("unknown comparison"))?;
-                let (x, y) = (self.new_slot(), self.new_slot());
-                self.emit(Instruction::Unary { f: upper, d: x, a });
-                self.emit(Instruction::Unary { f: upper, d: y, a: b });
-                self.emit(Instruction::Binary { f, d: second, a: x, b: y });
-            } else {
-                self.emit(Instruction::Unary { f: |a| a ^ 1, d: second, a: first });
-            }
-            if let (Some(f), Some(c)) = (combine, c) {
-                self.emit(Instruction::Binary { f, d: second, a: second, b: c });
-            }
-            if let (Some(f), Some(c)) = (combine, c) {
-                self.emit(Instruction::Binary { f, d: first, a: first, b: c });
-            }
-            self.emit(Instruction::Move { d: q, a: second });
-        } else if let (Some(f), Some(c)) = (combine, c) {
-            self.emit(Instruction::Binary { f, d: first, a: first, b: c });
-        }
-        if number {
-            let to = modifiers.get(modifiers.len() - 2).and_then(|m| Kind::parse(m)).and_then(compare::truth);
-            let f = to.ok_or_else(|| self.unsupported("unknown type"))?;
-            self.emit(Instruction::Unary { f, d: p, a: first });
-        } else {
-            self.emit(Instruction::Move { d: p, a: first });
-        }
         Ok(())
     }
 

@@ -153,7 +153,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// `d` or `d|p`
-    fn one_or_two(&mut self, operand: &Operand<'a>) -> Result<(u32, Option<u32>), Error> {
+    pub(super) fn one_or_two(&mut self, operand: &Operand<'a>) -> Result<(u32, Option<u32>), Error> {
         Ok(match operand {
             Operand::Both(d, p) => (self.destination(d)?.slot, Some(self.destination(p)?.slot)),
             d => (self.destination(d)?.slot, None),

@@ -29,6 +29,8 @@ mod lexer;
 mod memory;
 mod module;
 mod operands;
+mod parse;
+mod predicates;
 mod slot;
 mod storage;
 mod thread;

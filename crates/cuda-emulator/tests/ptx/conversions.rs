@@ -142,6 +142,10 @@ fn pairs_keep_to_their_halves() {
     let row = [pair(1.5, -2.0), pair(4.0, 0.25), pair(1.0, 100.0)];
     assert_eq!(compute("fma.rn.f16x2 d, a, b, c;", 32, [32; 3], &[row])[0], pair(7.0, 99.5));
     assert_eq!(compute("max.f16x2 d, a, b;", 32, [32; 3], &[row])[0], pair(4.0, 0.25));
+    assert_eq!(compute("set.gt.f16x2.f16x2 d, a, b;", 32, [32; 3], &[row])[0], pair(0.0, 0.0));
+    assert_eq!(compute("set.lt.f16x2.f16x2 d, b, c;", 32, [32; 3], &[row])[0], pair(0.0, 1.0));
+    let halves = "{ .reg .pred p, q; setp.lt.f16x2 p|q, b, c; selp.b32 d, 1, 0, p; @q or.b32 d, d, 2; }";
+    assert_eq!(compute(halves, 32, [32; 3], &[row])[0], 2);
     let row = [f32::to_bits(3.0).into(), f32::to_bits(-0.5).into(), 0];
     assert_eq!(compute("cvt.rn.f16x2.f32 d, a, b;", 32, [32; 3], &[row])[0], pair(-0.5, 3.0));
 }
