@@ -216,7 +216,6 @@ pub(crate) fn containing(address: u64, length: usize) -> Option<(u64, usize, Kin
 }
 
 const REMEMBERED: usize = 4;
-const NOTHING: Cell<(u64, u64)> = Cell::new((0, 0));
 
 /// Ranges that were found live, as long as nothing was freed since.
 struct Recent {
@@ -227,7 +226,7 @@ struct Recent {
 
 thread_local! {
     static RECENT: Recent =
-        const { Recent { removals: Cell::new(0), ranges: [NOTHING; REMEMBERED], next: Cell::new(0) } };
+        const { Recent { removals: Cell::new(0), ranges: [const { Cell::new((0, 0)) }; REMEMBERED], next: Cell::new(0) } };
 }
 
 /// Is all of `[address, address + length)` inside one live allocation? Asked at every access of every thread of a kernel.

@@ -7,7 +7,7 @@ use crate::device::{Device, Number, assert_close, call, device, values};
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Performance {
+pub(crate) struct Performance {
     algorithm: i32,
     status: i32,
     milliseconds: f32,
@@ -18,9 +18,9 @@ pub struct Performance {
 }
 
 unsafe extern "C" {
-    pub fn cudnnCreate(handle: *mut usize) -> i32;
-    pub fn cudnnCreateTensorDescriptor(descriptor: *mut usize) -> i32;
-    pub fn cudnnSetTensor4dDescriptor(
+    pub(crate) fn cudnnCreate(handle: *mut usize) -> i32;
+    pub(crate) fn cudnnCreateTensorDescriptor(descriptor: *mut usize) -> i32;
+    pub(crate) fn cudnnSetTensor4dDescriptor(
         descriptor: usize,
         format: i32,
         data: i32,
@@ -52,8 +52,13 @@ unsafe extern "C" {
         compute: i32,
     ) -> i32;
     fn cudnnSetConvolutionGroupCount(descriptor: usize, groups: i32) -> i32;
-    pub fn cudnnCreateActivationDescriptor(descriptor: *mut usize) -> i32;
-    pub fn cudnnSetActivationDescriptor(descriptor: usize, mode: i32, nan: i32, coefficient: f64) -> i32;
+    pub(crate) fn cudnnCreateActivationDescriptor(descriptor: *mut usize) -> i32;
+    pub(crate) fn cudnnSetActivationDescriptor(
+        descriptor: usize,
+        mode: i32,
+        nan: i32,
+        coefficient: f64,
+    ) -> i32;
     fn cudnnGetConvolution2dForwardOutputDim(
         convolution: usize,
         x: usize,
@@ -183,14 +188,14 @@ macro_rules! descriptor {
 }
 pub(crate) use descriptor;
 
-pub fn tensor(format: i32, data: i32, [n, c, h, w]: [usize; 4]) -> usize {
+pub(crate) fn tensor(format: i32, data: i32, [n, c, h, w]: [usize; 4]) -> usize {
     descriptor!(
         cudnnCreateTensorDescriptor,
         cudnnSetTensor4dDescriptor(format, data, n as i32, c as i32, h as i32, w as i32)
     )
 }
 
-pub fn handle() -> usize {
+pub(crate) fn handle() -> usize {
     let mut handle = 0;
     // SAFETY: a place for the handle.
     assert_eq!(unsafe { cudnnCreate(&mut handle) }, 0);

@@ -95,24 +95,17 @@ fn activations_are_what_their_names_say() {
     let shape = tensor(NCHW, FLOAT, [1, 1, 1, 4]);
     let inputs = [-2.0f64, -0.5, 0.5, 3.0];
     let x = device.upload::<f32>(&inputs);
-    let functions: [(i32, f64, fn(f64) -> f64); 7] = [
-        (0, 0.0, |x| 1.0 / (1.0 + (-x).exp())),
-        (1, 0.0, |x| if x > 0.0 { x } else { 0.0 }),
-        (2, 0.0, f64::tanh),
-        (3, 2.0, |x| {
-            if x < 0.0 {
-                0.0
-            } else if x > 2.0 {
-                2.0
-            } else {
-                x
-            }
-        }),
-        (4, 0.5, |x| if x > 0.0 { x } else { 0.5 * (x.exp() - 1.0) }),
-        (5, 0.0, |x| x),
-        (6, 1.5, |x| x / (1.0 + (-1.5 * x).exp())),
+    let (sigmoid, relu, tanh, clipped, elu, identity, swish) = (0, 1, 2, 3, 4, 5, 6);
+    let expected = [
+        (sigmoid, 0.0, inputs.map(|x| 1.0 / (1.0 + (-x).exp()))),
+        (relu, 0.0, [0.0, 0.0, 0.5, 3.0]),
+        (tanh, 0.0, inputs.map(f64::tanh)),
+        (clipped, 2.0, [0.0, 0.0, 0.5, 2.0]),
+        (elu, 0.5, inputs.map(|x| if x > 0.0 { x } else { 0.5 * (x.exp() - 1.0) })),
+        (identity, 0.0, inputs),
+        (swish, 1.5, inputs.map(|x| x / (1.0 + (-1.5 * x).exp()))),
     ];
-    for (mode, coefficient, function) in functions {
+    for (mode, coefficient, expected) in expected {
         let activation =
             descriptor!(cudnnCreateActivationDescriptor, cudnnSetActivationDescriptor(mode, 0, coefficient));
         let y = device.allocate(16);
@@ -123,6 +116,6 @@ fn activations_are_what_their_names_say() {
             },
             0
         );
-        assert_close(&device.download::<f32>(y, 4), &inputs.map(function), 1e-6);
+        assert_close(&device.download::<f32>(y, 4), &expected, 1e-6);
     }
 }

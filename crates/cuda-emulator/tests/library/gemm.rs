@@ -3,11 +3,12 @@ use std::ptr::from_ref;
 
 use half::{bf16, f16};
 
-use crate::device::{Device, Number, assert_close, device, values};
+use crate::device::{Device, Number, PER_THREAD_STREAM, assert_close, call, device, values};
 
 unsafe extern "C" {
     fn cublasCreate_v2(handle: *mut usize) -> i32;
     fn cublasDestroy_v2(handle: usize) -> i32;
+    fn cublasSetStream_v2(handle: usize, stream: usize) -> i32;
     fn cublasSetPointerMode_v2(handle: usize, mode: i32) -> i32;
     fn cublasGemmStridedBatchedEx(
         handle: usize,
@@ -214,7 +215,7 @@ fn a_product_beyond_an_allocation_ends_the_context() {
     let handle = handle();
     let (ones, c) = (device.upload::<f32>(&[1.0; 4]), device.allocate(15));
     assert_eq!(sgemm(handle, [2, 2, 2], [2; 3], [ones, ones, c], 1.0, 0.0), EXECUTION_FAILED);
-    assert_eq!(crate::device::call!(cuStreamSynchronize(0)), 700);
+    assert_eq!(call!(cuStreamSynchronize(0)), 700);
 }
 
 #[test]
@@ -235,4 +236,24 @@ fn factors_can_lie_on_the_device() {
     }
     // Columns 1 2 3 and 4 5 6, times 1 and 2, twice; and ten times what was there.
     assert_eq!(device.download::<f32>(y, 3), [28.0, 34.0, 40.0]);
+}
+
+#[test]
+fn a_captured_product_is_made_at_each_launch() {
+    let device = device();
+    let handle = handle();
+    let (ones, c) = (device.upload::<f32>(&[1.0; 4]), device.upload::<f32>(&[1.0; 4]));
+    let (mut graph, mut executable) = (0, 0);
+    // SAFETY: the handle exists.
+    assert_eq!(unsafe { cublasSetStream_v2(handle, PER_THREAD_STREAM) }, 0);
+    assert_eq!(call!(cuStreamBeginCapture_v2(PER_THREAD_STREAM, 1)), 0);
+    assert_eq!(sgemm(handle, [2, 2, 2], [2; 3], [ones, ones, c], 1.0, 3.0), 0);
+    assert_eq!(call!(cuStreamEndCapture(PER_THREAD_STREAM, &mut graph)), 0);
+    assert_eq!(call!(cuGraphInstantiateWithFlags(&mut executable, graph, 0)), 0);
+    assert_eq!(device.download::<f32>(c, 4), [1.0; 4]);
+    for expected in [5.0, 17.0] {
+        assert_eq!(call!(cuGraphLaunch(executable, PER_THREAD_STREAM)), 0);
+        assert_eq!(device.download::<f32>(c, 4), [expected; 4]);
+    }
+    assert_eq!(device.report()["library"]["cublasSgemm_v2"], 2);
 }

@@ -94,13 +94,9 @@ fn parameters_can_come_packed() {
     packed[2][..4].copy_from_slice(&1u32.to_ne_bytes());
     packed[2][4..].copy_from_slice(&0.25f32.to_ne_bytes());
     let mut bytes = 24usize;
-    let mut extra: [*mut c_void; 5] = [
-        1 as *mut c_void,
-        packed.as_mut_ptr().cast(),
-        2 as *mut c_void,
-        from_mut(&mut bytes).cast(),
-        std::ptr::null_mut(),
-    ];
+    let [buffer, size] = [1, 2].map(std::ptr::without_provenance_mut);
+    let mut extra: [*mut c_void; 5] =
+        [buffer, packed.as_mut_ptr().cast(), size, from_mut(&mut bytes).cast(), std::ptr::null_mut()];
     let nothing = std::ptr::null_mut();
     assert_eq!(call!(cuLaunchKernel(function, 1, 1, 1, 4, 1, 1, 0, 0, nothing, extra.as_mut_ptr())), 0);
     assert_eq!(device.download::<f32>(out, 1), [1.25]);
