@@ -23,10 +23,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The library was built into the folder above the examples.
+/// The library was built with this example, into the folder of dependencies beside the examples.
 fn install(folder: &Path) -> io::Result<()> {
     let executable = env::current_exe()?;
-    let built = executable.ancestors().nth(2).ok_or(io::ErrorKind::NotFound)?.join(LIBRARY);
+    let built = executable.ancestors().nth(2).ok_or(io::ErrorKind::NotFound)?.join("deps").join(LIBRARY);
     fs::create_dir_all(folder)?;
     // Removed and not overwritten: a program may be running with the old one.
     let target = folder.join(LIBRARY);
