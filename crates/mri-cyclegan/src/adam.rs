@@ -1,6 +1,7 @@
 //! Adam (Kingma & Ba 2015), owning its state so that training can resume exactly.
 
-use candle_core::{Result, Tensor, Var, backprop::GradStore};
+use candle_core::{Result, Tensor, Var};
+use mri_kernels::Gradients;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -55,7 +56,7 @@ impl Adam {
 
     /// Applies one update at rate `lr`. Variables without a gradient keep their value and moments.
     /// Nothing moves where `loss` is not finite.
-    pub fn step(&mut self, grads: &GradStore, lr: f64, loss: &Tensor) -> Result<()> {
+    pub fn step(&mut self, grads: &Gradients, lr: f64, loss: &Tensor) -> Result<()> {
         self.steps += 1;
         let AdamConfig { beta1, beta2, eps } = self.config;
         let adam = mri_kernels::Adam { learning_rate: lr, beta1, beta2, eps, step: self.steps };

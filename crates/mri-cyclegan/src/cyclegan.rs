@@ -218,7 +218,6 @@ impl CycleGan {
     }
 
     /// The generators' half: the fakes of A and B, the terms with their weighted sum, and the identities where they count.
-    /// All are detached: the graph, which holds every activation, ends here.
     fn update_generators(
         &mut self,
         step: u64,
@@ -227,34 +226,40 @@ impl CycleGan {
         lr: f64,
     ) -> Result<([Tensor; 2], Vec<Tensor>, Vec<Tensor>)> {
         let LossConfig { adversarial, adversarial_weight, cycle, identity, cycle_noise } = self.loss;
+        let mut backward = std::mem::take(&mut self.backward);
         let train =
             |pass: u64| Mode::Train { dropout_key: random::key(self.seed, "dropout", step * 8 + pass) };
         let noisy = |x: &Tensor, pass| self.with_noise(x, cycle_noise, step * 2 + pass);
 
-        let (fake_b, same_b) =
-            self.translation_and_identity(&self.generator_ab, a, b, [train(0), train(5)])?;
-        let (fake_a, same_a) =
-            self.translation_and_identity(&self.generator_ba, b, a, [train(1), train(4)])?;
-        let cycled_a = self.generator_ba.forward(&noisy(&fake_b, 0)?, train(2))?;
-        let cycled_b = self.generator_ab.forward(&noisy(&fake_a, 1)?, train(3))?;
+        let (total, (fakes, mut terms, identities), gradients) = backward.run(|| {
+            let (fake_b, same_b) =
+                self.translation_and_identity(&self.generator_ab, a, b, [train(0), train(5)])?;
+            let (fake_a, same_a) =
+                self.translation_and_identity(&self.generator_ba, b, a, [train(1), train(4)])?;
+            let cycled_a = self.generator_ba.forward(&noisy(&fake_b, 0)?, train(2))?;
+            let cycled_b = self.generator_ab.forward(&noisy(&fake_a, 1)?, train(3))?;
 
-        let adversarial_ab = adversarial.real(&self.frozen_b.forward(&fake_b)?)?;
-        let adversarial_ba = adversarial.real(&self.frozen_a.forward(&fake_a)?)?;
-        let cycle_a = mri_kernels::l1(&cycled_a, a)?;
-        let cycle_b = mri_kernels::l1(&cycled_b, b)?;
-        let mut total = (((&adversarial_ab + &adversarial_ba)? * adversarial_weight)?
-            + ((&cycle_a + &cycle_b)? * cycle)?)?;
-        let mut identities = Vec::new();
-        if let (Some(same_a), Some(same_b)) = (same_a, same_b) {
-            let (identity_a, identity_b) = (mri_kernels::l1(&same_a, a)?, mri_kernels::l1(&same_b, b)?);
-            total = (total + ((&identity_a + &identity_b)? * identity)?)?;
-            identities = vec![identity_a.detach(), identity_b.detach()];
-        }
-        let gradients = self.backward.run(&total)?;
+            let terms = [
+                adversarial.real(&self.frozen_b.forward(&fake_b)?)?,
+                adversarial.real(&self.frozen_a.forward(&fake_a)?)?,
+                mri_kernels::l1(&cycled_a, a)?,
+                mri_kernels::l1(&cycled_b, b)?,
+            ];
+            let identities = match (same_a, same_b) {
+                (Some(same_a), Some(same_b)) => {
+                    vec![mri_kernels::l1(&same_a, a)?, mri_kernels::l1(&same_b, b)?]
+                }
+                _ => vec![],
+            };
+            let weights = [adversarial_weight, adversarial_weight, cycle, cycle, identity, identity];
+            let weighted: Vec<_> = weights.into_iter().zip(terms.iter().chain(&identities)).collect();
+            Ok((mri_kernels::weighted_sum(&weighted)?, ([fake_a, fake_b], terms.to_vec(), identities)))
+        })?;
         self.generator_adam.step(&gradients, lr, &total)?;
-        self.backward.reuse(gradients);
-        let terms = [adversarial_ab, adversarial_ba, cycle_a, cycle_b, total].map(|term| term.detach());
-        Ok(([fake_a.detach(), fake_b.detach()], terms.into(), identities))
+        backward.reuse(gradients);
+        self.backward = backward;
+        terms.push(total);
+        Ok((fakes, terms, identities))
     }
 
     /// The discriminators' half: their terms and the sum, detached.
@@ -267,13 +272,17 @@ impl CycleGan {
     ) -> Result<Vec<Tensor>> {
         let past_a = self.pool_a.exchange(&fake_a, &mut random::stream(self.seed, "pool-a", step))?;
         let past_b = self.pool_b.exchange(&fake_b, &mut random::stream(self.seed, "pool-b", step))?;
-        let discriminator_a = self.judge(&self.discriminator_a, a, &past_a)?;
-        let discriminator_b = self.judge(&self.discriminator_b, b, &past_b)?;
-        let total = (&discriminator_a + &discriminator_b)?;
-        let gradients = self.backward.run(&total)?;
+        let mut backward = std::mem::take(&mut self.backward);
+        let (total, mut terms, gradients) = backward.run(|| {
+            let of_a = self.judge(&self.discriminator_a, a, &past_a)?;
+            let of_b = self.judge(&self.discriminator_b, b, &past_b)?;
+            Ok((mri_kernels::add(&of_a, &of_b)?, vec![of_a, of_b]))
+        })?;
         self.discriminator_adam.step(&gradients, lr, &total)?;
-        self.backward.reuse(gradients);
-        Ok([discriminator_a, discriminator_b, total].map(|term| term.detach()).into())
+        backward.reuse(gradients);
+        self.backward = backward;
+        terms.push(total);
+        Ok(terms)
     }
 
     /// What `generator` makes of `image` and, where its loss counts, of `target`, an image of the domain that it translates
@@ -284,7 +293,7 @@ impl CycleGan {
         image: &Tensor,
         target: &Tensor,
         modes: [Mode; 2],
-    ) -> Result<(Tensor, Option<Tensor>)> {
+    ) -> candle_core::Result<(Tensor, Option<Tensor>)> {
         if self.loss.identity == 0. {
             return Ok((generator.forward(image, modes[0])?, None));
         }
@@ -293,12 +302,13 @@ impl CycleGan {
         }
         let n = image.dim(0)?;
         let both = generator.forward(&Tensor::cat(&[image, target], 0)?, modes[0])?;
-        Ok((both.narrow(0, 0, n)?, Some(both.narrow(0, n, target.dim(0)?)?)))
+        let of = |start, count| mri_kernels::narrow(&both, 0, start, count);
+        Ok((of(0, n)?, Some(of(n, target.dim(0)?)?)))
     }
 
     /// A GPU is the busier for a pass of both. On the CPU it reads the weights once, but its maps are twice as large, which
     /// may cost more. With dropout, whose masks go by the place in the batch, every device must do the same.
-    fn is_pass_shared(&self, image: &Tensor) -> Result<bool> {
+    fn is_pass_shared(&self, image: &Tensor) -> candle_core::Result<bool> {
         let pixels = image.dim(0)? * image.dim(2)? * image.dim(3)?;
         Ok(!self.device.is_cpu()
             || self.architecture.generator.dropout > 0.
@@ -306,22 +316,22 @@ impl CycleGan {
     }
 
     /// (loss(real) + loss(fake)) / 2 in one pass over both: no layer mixes the images of a batch.
-    fn judge(&self, discriminator: &PatchGan, real: &Tensor, fake: &Tensor) -> Result<Tensor> {
+    fn judge(&self, discriminator: &PatchGan, real: &Tensor, fake: &Tensor) -> candle_core::Result<Tensor> {
         let n = real.dim(0)?;
         let scores = discriminator.forward(&Tensor::cat(&[real, fake], 0)?)?;
-        let real = self.loss.adversarial.real(&scores.narrow(0, 0, n)?)?;
-        let fake = self.loss.adversarial.fake(&scores.narrow(0, n, fake.dim(0)?)?)?;
-        Ok(((real + fake)? * 0.5)?)
+        let real = self.loss.adversarial.real(&mri_kernels::narrow(&scores, 0, 0, n)?)?;
+        let fake = self.loss.adversarial.fake(&mri_kernels::narrow(&scores, 0, n, fake.dim(0)?)?)?;
+        mri_kernels::weighted_sum(&[(0.5, &real), (0.5, &fake)])
     }
 
-    fn with_noise(&self, x: &Tensor, deviation: f64, index: u64) -> Result<Tensor> {
+    fn with_noise(&self, x: &Tensor, deviation: f64, index: u64) -> candle_core::Result<Tensor> {
         if deviation == 0. {
             return Ok(x.clone());
         }
         let noise = mri_unet::standard_normals(self.seed, &format!("cycle-noise.{index}"), x.elem_count());
         let noise: Vec<f32> = noise.into_iter().map(|z| z as f32).collect();
         let noise = mri_kernels::upload(&Tensor::from_vec(noise, x.shape(), &Device::Cpu)?, &self.device)?;
-        Ok((x + (noise * deviation)?)?)
+        mri_kernels::add(x, &(noise * deviation)?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use candle_core::{Device, Result, Tensor, Var};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mri_kernels::{
-    Adam, AdamSlot, Backward, adam_update, composed, conv_transpose2d, conv2d, instance_norm_leaky_relu,
+    Adam, AdamSlot, adam_update, composed, conv_transpose2d, conv2d, instance_norm_leaky_relu,
 };
 
 fn random(shape: &[usize]) -> Var {
@@ -63,10 +63,10 @@ fn convolutions(criterion: &mut Criterion) {
             });
             let (dx, dw) = (f(&x, &weight.detach()).unwrap(), f(&x.detach(), &weight).unwrap());
             group.bench_function(format!("{whose}/input-gradient"), |b| {
-                b.iter(|| Backward::default().run(black_box(&dx)).unwrap())
+                b.iter(|| black_box(&dx).backward().unwrap())
             });
             group.bench_function(format!("{whose}/weight-gradient"), |b| {
-                b.iter(|| Backward::default().run(black_box(&dw)).unwrap())
+                b.iter(|| black_box(&dw).backward().unwrap())
             });
         }
         group.finish();
@@ -90,7 +90,7 @@ fn others(criterion: &mut Criterion) {
         group.bench_function(format!("instance-norm/forward/slope-{slope}"), |b| b.iter(run));
         let y = run();
         group.bench_function(format!("instance-norm/backward/slope-{slope}"), |b| {
-            b.iter(|| Backward::default().run(&y).unwrap())
+            b.iter(|| y.backward().unwrap())
         });
     }
     let (p, m, v) = (random(&[1 << 22]), random(&[1 << 22]), random(&[1 << 22]));

@@ -1,15 +1,44 @@
-//! Backpropagation that computes weight gradients with as little traffic to memory as it can.
+//! Backpropagation with as little traffic to memory as it can do with.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, TensorId};
+use candle_core::{Result, Tensor, TensorId, bail};
 
 use crate::conv::Convolution;
 use crate::floats::{tensor, with_floats_mut};
 use crate::matmul::Destination;
 use crate::parallel::zeros;
+use crate::recording::{Node, Record, needs_gradient, with_record};
+
+/// The gradients of a loss, by variable.
+#[derive(Debug, Default)]
+pub struct Gradients(HashMap<TensorId, Tensor>);
+
+impl Gradients {
+    /// That of `variable`, where the loss depends on it.
+    pub fn get(&self, variable: &Tensor) -> Option<&Tensor> {
+        self.0.get(&variable.id())
+    }
+
+    /// Adds a gradient to what there is for `id`.
+    fn add(&mut self, id: TensorId, gradient: Tensor) -> Result<()> {
+        let sum = match self.0.remove(&id) {
+            Some(sum) => (sum + gradient)?,
+            None => gradient,
+        };
+        self.0.insert(id, sum);
+        Ok(())
+    }
+}
+
+impl From<GradStore> for Gradients {
+    fn from(store: GradStore) -> Self {
+        let of = |id: &TensorId| Some((*id, store.get_id(*id)?.clone()));
+        Self(store.get_ids().filter_map(of).collect())
+    }
+}
 
 /// Gradients by variable.
 type Sums = HashMap<TensorId, Tensor>;
@@ -22,6 +51,8 @@ struct Running {
     waiting: Vec<(Tensor, Vec<Pass>)>,
     /// Memory of former gradients, to be overwritten.
     spare: Sums,
+    /// What depends on a variable.
+    depends: HashSet<TensorId>,
 }
 
 impl Running {
@@ -59,9 +90,10 @@ thread_local! {
 /// Backpropagation with less traffic to memory than `Tensor::backward`, which it stands in for.
 ///
 /// Candle adds each gradient to a tensor of zeros, and each sum is a new tensor. A network with 54 million weights
-/// that is run three times in a step would spend much of that step on this. Here the convolutions add to one buffer a
-/// weight; where the maps are so small that writing the gradient is what costs, the passes of a weight are kept and
-/// computed as one batch at the end; and the buffers can be used again.
+/// that is run three times in a step would spend much of that step on this. Here a gradient is passed on as it is, and
+/// what it was made from is freed; the convolutions add to one buffer a weight; where the maps are so small that
+/// writing the gradient is what costs, the passes of a weight are kept and computed as one batch at the end; and the
+/// buffers can be used again.
 #[derive(Default)]
 pub struct Backward {
     spare: Sums,
@@ -70,39 +102,93 @@ pub struct Backward {
 }
 
 impl Backward {
-    /// The gradients of `loss`.
+    /// Computes a loss, and whatever else `forward` gives, and the gradients of the loss.
+    ///
+    /// `forward` must be made of operations of this crate, from the first that depends on a variable to the loss.
+    /// Operations of Candle's own may come before them; those that come after must go through
+    /// [`by_candle`](crate::by_candle), or their gradients are lost.
     ///
     /// # Errors
-    /// Those of the operations' backward passes.
-    pub fn run(&mut self, loss: &Tensor) -> Result<GradStore> {
+    /// Those of `forward` and of the backward passes, and a loss that depends on nothing here.
+    pub fn run<T>(
+        &mut self,
+        forward: impl FnOnce() -> Result<(Tensor, T)>,
+    ) -> Result<(Tensor, T, Gradients)> {
+        let (record, result) = with_record(Some(Record::default()), forward);
+        let (loss, rest) = result?;
+        let Record { nodes, depends } = record.unwrap_or_default();
+        if !depends.contains(&loss.id()) && !loss.track_op() {
+            bail!(
+                "the loss depends on no variable, or through operations of Candle's own that nobody recorded"
+            )
+        }
         let spare = std::mem::take(&mut self.spare);
         self.lent.clear();
-        let outer = RUNNING.replace(Some(Running { spare, ..Running::default() }));
-        let gradients = loss.backward();
+        let outer = RUNNING.replace(Some(Running { spare, depends, ..Running::default() }));
+        let found = back_through(nodes, &loss);
         let mut running = RUNNING.replace(outer).unwrap_or_default();
-        let mut gradients = gradients?;
+        let mut gradients = found?;
         for (weight, passes) in std::mem::take(&mut running.waiting) {
             let (destination, sum) = running.take_sum(&weight)?;
             add_passes(passes, destination, &sum)?;
             running.sums.insert(weight.id(), sum);
         }
         for (id, sum) in running.sums {
-            let gradient = match gradients.get_id(id) {
-                Some(other) => (&sum + other)?,
-                None => sum.clone(),
-            };
-            gradients.insert_id(id, gradient);
+            gradients.add(id, sum.clone())?;
             self.lent.push((id, sum));
         }
         self.spare = running.spare;
-        Ok(gradients)
+        Ok((loss, rest, gradients))
     }
 
     /// Takes the memory of the gradients of the last [`Self::run`] back for the next, which saves the operating system
     /// from handing out as many pages anew. A tensor that was cloned from `gradients` is overwritten by the next run.
-    pub fn reuse(&mut self, _gradients: GradStore) {
+    pub fn reuse(&mut self, _gradients: Gradients) {
         self.spare.extend(self.lent.drain(..));
     }
+}
+
+/// The gradients of what no node of the record made: variables, and what Candle's own graph made of some.
+fn back_through(nodes: Vec<Node>, loss: &Tensor) -> Result<Gradients> {
+    let mut known = Gradients::default();
+    let mut outer: Vec<Tensor> = vec![];
+    known.add(loss.id(), loss.ones_like()?)?;
+    let made: HashSet<TensorId> = nodes.iter().map(|node| node.output).collect();
+    if !made.contains(&loss.id()) {
+        outer.push(loss.clone());
+    }
+    for node in nodes.into_iter().rev() {
+        let Some(gradient) = known.0.remove(&node.output) else { continue };
+        for (input, found) in node.inputs.iter().zip((node.backward)(&gradient)?) {
+            let Some(found) = found else { continue };
+            known.add(input.id(), found)?;
+            if !made.contains(&input.id()) && !input.is_variable() {
+                outer.push(input.clone());
+            }
+        }
+    }
+    for tensor in outer {
+        let Some(gradient) = known.0.remove(&tensor.id()) else { continue };
+        if tensor.track_op() {
+            for (id, found) in Gradients::from(apart(|| (&tensor * &gradient)?.sum_all()?.backward())?).0 {
+                known.add(id, found)?;
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Whether `x` was made, in the run under way, from something that depends on a variable.
+pub(crate) fn depends(x: &Tensor) -> bool {
+    RUNNING.with_borrow(|running| running.as_ref().is_some_and(|running| running.depends.contains(&x.id())))
+}
+
+/// Runs `f`, a backpropagation of Candle's, out of the sight of the run under way.
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    let outer = RUNNING.replace(None);
+    let result = f();
+    RUNNING.replace(outer);
+    result
 }
 
 /// Adds the gradients of all passes, those over maps of one size as one batch.
@@ -127,7 +213,7 @@ pub(crate) fn add_gradient(
     operand: &Tensor,
     add: impl FnOnce(Destination, &Tensor) -> Result<()>,
 ) -> Result<Option<Tensor>> {
-    if !operand.track_op() {
+    if !needs_gradient(operand) {
         return Ok(None);
     }
     let taken = RUNNING.with_borrow_mut(|running| {

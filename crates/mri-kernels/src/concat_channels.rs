@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::recording::by_candle;
 #[cfg(feature = "cuda")]
 use crate::route::{self, Route};
 
@@ -27,5 +28,5 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if matches!((route::of_images(a, &[]), route::of_images(b, &[])), (Route::Cuda, Route::Cuda)) {
         return crate::cuda::concat_channels(a, b);
     }
-    Tensor::cat(&[a, b], 1)
+    by_candle(&[a, b], |t| Tensor::cat(t, 1))
 }

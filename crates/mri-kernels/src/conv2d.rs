@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Convolution, Geometry, Sense};
+use crate::recording::by_candle;
 use crate::route::{self, Route};
 
 /// Two-dimensional convolution (cross-correlation) with zero padding:
@@ -30,6 +31,9 @@ pub fn conv2d(
         Route::Cpu => convolution.apply(x, weight, bias),
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::convolution(convolution, x, weight, bias),
-        Route::Composed => crate::composed::conv2d(x, weight, bias, stride, padding),
+        Route::Composed => {
+            let operands = [&[x, weight], bias.as_slice()].concat();
+            by_candle(&operands, |t| crate::composed::conv2d(&t[0], &t[1], t.get(2), stride, padding))
+        }
     }
 }

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::conv::{Convolution, Geometry, Sense};
+use crate::recording::by_candle;
 use crate::route::{self, Route};
 
 /// Two-dimensional transposed convolution, the adjoint of [`conv2d`](crate::conv2d) in `x`:
@@ -32,7 +33,10 @@ pub fn conv_transpose2d(
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::convolution(convolution, x, weight, bias),
         Route::Composed => {
-            crate::composed::conv_transpose2d(x, weight, bias, stride, padding, output_padding)
+            let operands = [&[x, weight], bias.as_slice()].concat();
+            by_candle(&operands, |t| {
+                crate::composed::conv_transpose2d(&t[0], &t[1], t.get(2), stride, padding, output_padding)
+            })
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::recording::by_candle;
 use crate::route::{self, Route};
 
 /// `tanh(atanh(0.98 · curve(x)) + logits)`: an image through a curve, and what the network adds to it. The curve is
@@ -26,6 +27,8 @@ pub fn curve_skip(x: &Tensor, knots: &Tensor, logits: &Tensor) -> Result<Tensor>
     match route::of_floats(&[x, knots, logits]) {
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::curve_skip(x, knots, logits),
-        Route::Cpu | Route::Composed => crate::composed::curve_skip(x, knots, logits),
+        Route::Cpu | Route::Composed => {
+            by_candle(&[x, knots, logits], |t| crate::composed::curve_skip(&t[0], &t[1], &t[2]))
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::recording::by_candle;
 use crate::route::{self, Route};
 
 /// The 4x4 kernel of the transposed convolution (stride 2, padding 1) that equals doubling by nearest neighbour followed
@@ -19,6 +20,6 @@ pub fn doubled_kernel(weight: &Tensor) -> Result<Tensor> {
     match route::of_floats(&[weight]) {
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::doubled_kernel(weight),
-        Route::Cpu | Route::Composed => crate::composed::doubled_kernel(weight),
+        Route::Cpu | Route::Composed => by_candle(&[weight], |t| crate::composed::doubled_kernel(&t[0])),
     }
 }

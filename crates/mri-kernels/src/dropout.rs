@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::recording::{apply1, by_candle, contiguous};
 use crate::route::{self, Route};
 
 /// Inverted dropout (Srivastava et al., 2014): each element is set to 0 with probability `p`, the others are divided
@@ -21,10 +22,10 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
     }
     let (threshold, scale) = (threshold(p), (1. / (1. - p)) as f32);
     match route::of_images(x, &[]) {
-        Route::Cpu => x.contiguous()?.apply_op1(Dropout { threshold, scale, key }),
+        Route::Cpu => apply1(&contiguous(x)?, Dropout { threshold, scale, key }),
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::dropout(x, threshold, scale, key),
-        Route::Composed => crate::composed::dropout(x, p, key),
+        Route::Composed => by_candle(&[x], |t| crate::composed::dropout(&t[0], p, key)),
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
+use crate::recording::{apply1, apply3, by_candle, contiguous, needs_gradient, vector};
 use crate::reduce::sum_of;
 use crate::route::{self, Route};
 use crate::vectorized::vectorized;
@@ -44,19 +45,24 @@ pub fn instance_norm_leaky_relu(
     }
     let parameters = affine.map_or(vec![], |(gamma, beta)| vec![gamma, beta]);
     match route::of_images(x, &parameters) {
-        _ if x.elem_count() == 0 => return crate::composed::instance_norm_leaky_relu(x, affine, eps, slope),
-        Route::Cpu => {}
+        Route::Cpu if x.elem_count() > 0 => {}
         #[cfg(feature = "cuda")]
-        Route::Cuda => return crate::cuda::instance_norm_leaky_relu(x, affine, eps as f32, slope as f32),
-        Route::Composed => return crate::composed::instance_norm_leaky_relu(x, affine, eps, slope),
+        Route::Cuda if x.elem_count() > 0 => {
+            return crate::cuda::instance_norm_leaky_relu(x, affine, eps as f32, slope as f32);
+        }
+        _ => {
+            let operands = [&[x], &parameters[..]].concat();
+            return by_candle(&operands, |t| {
+                let affine = affine.map(|_| (&t[1], &t[2]));
+                crate::composed::instance_norm_leaky_relu(&t[0], affine, eps, slope)
+            });
+        }
     }
     let op = InstanceNorm { eps, slope: slope as f32, statistics: OnceLock::new() };
-    let x = x.contiguous()?;
+    let x = contiguous(x)?;
     match affine {
-        None => x.apply_op1(op),
-        Some((gamma, beta)) => {
-            x.apply_op3(&gamma.reshape(c)?.contiguous()?, &beta.reshape(c)?.contiguous()?, op)
-        }
+        None => apply1(&x, op),
+        Some((gamma, beta)) => apply3(&x, &vector(gamma, c)?, &vector(beta, c)?, op),
     }
 }
 
@@ -179,7 +185,7 @@ impl InstanceNorm {
         let (n, channels, h, w) = x.dims4()?;
         let (planes, area) = (n * channels, h * w);
         let Some(kept) = self.statistics.get() else { bail!("instance_norm: backward before forward") };
-        let mut dx = if x.track_op() { zeros(x.elem_count()) } else { vec![] };
+        let mut dx = if needs_gradient(x) { zeros(x.elem_count()) } else { vec![] };
         let wanted = !dx.is_empty();
         let mut sums = vec![0.; 2 * planes];
         with_floats(x, |x| {
@@ -258,6 +264,6 @@ impl CustomOp3 for InstanceNorm {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dgamma, dbeta) =
             with_floats(gamma, |g| with_floats(beta, |b| self.grads(x, dy, Affine(Some((g, b))))))?;
-        Ok((dx, gamma.track_op().then_some(dgamma), beta.track_op().then_some(dbeta)))
+        Ok((dx, needs_gradient(gamma).then_some(dgamma), needs_gradient(beta).then_some(dbeta)))
     }
 }

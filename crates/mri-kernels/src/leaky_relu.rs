@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::recording::{apply1, by_candle, contiguous};
 use crate::route::{self, Route};
 
 /// Leaky rectifier: `x` where positive, else `slope · x`. A slope of 0 is the plain rectifier.
@@ -15,10 +16,10 @@ use crate::route::{self, Route};
 /// None on the CPU; on other devices those of the device.
 pub fn leaky_relu(x: &Tensor, slope: f64) -> Result<Tensor> {
     match route::of_images(x, &[]) {
-        Route::Cpu => x.contiguous()?.apply_op1(LeakyRelu { slope: slope as f32 }),
+        Route::Cpu => apply1(&contiguous(x)?, LeakyRelu { slope: slope as f32 }),
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::leaky_relu(x, slope as f32),
-        Route::Composed => crate::composed::leaky_relu(x, slope),
+        Route::Composed => by_candle(&[x], |t| crate::composed::leaky_relu(&t[0], slope)),
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::recording::{apply1, apply2, by_candle, contiguous, needs_gradient};
 use crate::reduce::mean_of;
 use crate::route::{self, Route};
 
@@ -46,10 +47,10 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         bail!("l1: expected two tensors of one shape, not empty; found {:?} and {:?}", a.shape(), b.shape())
     }
     match route::of_floats(&[a, b]) {
-        Route::Cpu => a.contiguous()?.apply_op2(&b.contiguous()?, L1),
+        Route::Cpu => apply2(&contiguous(a)?, &contiguous(b)?, L1),
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::l1(a, b),
-        Route::Composed => crate::composed::l1(a, b),
+        Route::Composed => by_candle(&[a, b], |t| crate::composed::l1(&t[0], &t[1])),
     }
 }
 
@@ -69,11 +70,13 @@ fn against_target(x: &Tensor, target: f64, kind: Kind) -> Result<Tensor> {
         bail!("loss of an empty tensor {:?}", x.shape())
     }
     match (route::of_floats(&[x]), kind) {
-        (Route::Cpu, _) => x.contiguous()?.apply_op1(AgainstTarget { target: target as f32, kind }),
+        (Route::Cpu, _) => apply1(&contiguous(x)?, AgainstTarget { target: target as f32, kind }),
         #[cfg(feature = "cuda")]
         (Route::Cuda, _) => crate::cuda::against_target(x, target as f32, kind),
-        (Route::Composed, Kind::Squared) => crate::composed::mse(x, target),
-        (Route::Composed, Kind::CrossEntropy) => crate::composed::bce_with_logits(x, target),
+        (Route::Composed, Kind::Squared) => by_candle(&[x], |t| crate::composed::mse(&t[0], target)),
+        (Route::Composed, Kind::CrossEntropy) => {
+            by_candle(&[x], |t| crate::composed::bce_with_logits(&t[0], target))
+        }
     }
 }
 
@@ -175,8 +178,8 @@ impl CustomOp2 for L1 {
         let sign = |a: f32, b: f32| (a > b) as i32 as f32 - (a < b) as i32 as f32;
         with_floats(a, |va| {
             with_floats(b, |vb| {
-                let da = a.track_op().then(|| spread(va, vb, dy, a.shape(), sign));
-                let db = b.track_op().then(|| spread(va, vb, dy, a.shape(), |a, b| sign(b, a)));
+                let da = needs_gradient(a).then(|| spread(va, vb, dy, a.shape(), sign));
+                let db = needs_gradient(b).then(|| spread(va, vb, dy, a.shape(), |a, b| sign(b, a)));
                 Ok((da.transpose()?, db.transpose()?))
             })
         })

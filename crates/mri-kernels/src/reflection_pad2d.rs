@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{CHUNK, Shared, for_each_task, zeros};
+use crate::recording::{apply1, by_candle, contiguous};
 use crate::route::{self, Route};
 
 /// Padding by reflection, without repeating the border pixel: `c b | a b c | b a`.
@@ -27,11 +28,10 @@ pub fn reflection_pad2d(x: &Tensor, pad: [usize; 4]) -> Result<Tensor> {
         return Ok(x.clone());
     }
     match route::of_images(x, &[]) {
-        _ if x.elem_count() == 0 => crate::composed::reflection_pad2d(x, pad),
-        Route::Cpu => x.contiguous()?.apply_op1(ReflectionPad2d { h, w, pad }),
+        Route::Cpu if x.elem_count() > 0 => apply1(&contiguous(x)?, ReflectionPad2d { h, w, pad }),
         #[cfg(feature = "cuda")]
-        Route::Cuda => crate::cuda::reflection_pad2d(x, pad),
-        Route::Composed => crate::composed::reflection_pad2d(x, pad),
+        Route::Cuda if x.elem_count() > 0 => crate::cuda::reflection_pad2d(x, pad),
+        _ => by_candle(&[x], |t| crate::composed::reflection_pad2d(&t[0], pad)),
     }
 }
 

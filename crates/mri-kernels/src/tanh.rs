@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::floats::{slice, tensor, with_floats};
 use crate::parallel::{for_each_chunk, zeros};
+use crate::recording::{apply1, by_candle, contiguous};
 use crate::route::{self, Route};
 
 /// Hyperbolic tangent; backward is `dy · (1 - y²)`.
@@ -15,10 +16,10 @@ use crate::route::{self, Route};
 /// None on the CPU; on other devices those of the device.
 pub fn tanh(x: &Tensor) -> Result<Tensor> {
     match route::of_images(x, &[]) {
-        Route::Cpu => x.contiguous()?.apply_op1(Tanh),
+        Route::Cpu => apply1(&contiguous(x)?, Tanh),
         #[cfg(feature = "cuda")]
         Route::Cuda => crate::cuda::tanh(x),
-        Route::Composed => x.tanh(),
+        Route::Composed => by_candle(&[x], |t| t[0].tanh()),
     }
 }
 

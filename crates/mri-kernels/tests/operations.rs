@@ -258,16 +258,49 @@ fn backward_in_place_gives_candles_gradients() {
     let weight = Var::from_tensor(&noise(2, &[4, 4, 3, 3])).unwrap();
     let bias = Var::from_tensor(&noise(3, &[4])).unwrap();
     // One weight used three times, once outside a convolution.
-    let twice = conv2d(&conv2d(&x, &weight, Some(&bias), 1, 1).unwrap(), &weight, Some(&bias), 1, 1).unwrap();
-    let loss = (twice.sqr().unwrap().mean_all().unwrap() + weight.sqr().unwrap().sum_all().unwrap()).unwrap();
-    let candles = loss.backward().unwrap();
+    let loss = || {
+        let twice = conv2d(&conv2d(&x, &weight, Some(&bias), 1, 1)?, &weight, Some(&bias), 1, 1)?;
+        let of_weight = weight.sqr()?.sum_all()?;
+        Ok((add(&by_candle(&[&twice], |t| t[0].sqr()?.mean_all())?, &of_weight)?, ()))
+    };
+    let candles = loss().unwrap().0.backward().unwrap();
     let mut backward = Backward::default();
     // The second run overwrites the memory of the first.
     for _ in 0..2 {
-        let ours = backward.run(&loss).unwrap();
+        let (_, _, ours) = backward.run(loss).unwrap();
         for v in [&weight, &bias] {
             close("gradient", ours.get(v).unwrap(), candles.get(v).unwrap(), 1e-6);
         }
         backward.reuse(ours);
     }
+}
+
+#[test]
+fn what_candle_computes_before_ours_and_within_by_candle_is_differentiated() {
+    let x = Var::from_tensor(&noise(1, &[2, 3, 6, 5])).unwrap();
+    let shift = Var::from_tensor(&noise(2, &[3])).unwrap();
+    let loss = || {
+        let shifted = x.broadcast_add(&shift.reshape((1, 3, 1, 1))?)?;
+        let y = leaky_relu(&shifted, 0.2)?;
+        let first = narrow(&y, 0, 0, 1)?;
+        let flipped = by_candle(&[&y], |t| t[0].transpose(2, 3)?.contiguous()?.narrow(0, 1, 1)?.sqr())?;
+        let sums = add(&tanh(&first)?, &by_candle(&[&flipped], |t| t[0].transpose(2, 3)?.contiguous())?)?;
+        let (a, b) = (mse(&sums, 0.3)?, l1(&tanh(&cast(&y, DType::F32)?)?, &y.zeros_like()?)?);
+        Ok((weighted_sum(&[(2., &a), (-0.5, &b)])?, ()))
+    };
+    let candles = loss().unwrap().0.backward().unwrap();
+    let (_, _, ours) = Backward::default().run(loss).unwrap();
+    for v in [&x, &shift] {
+        close("gradient", ours.get(v).unwrap(), candles.get(v).unwrap(), 1e-6);
+    }
+}
+
+#[test]
+fn a_loss_that_was_lost_sight_of_is_an_error() {
+    let x = Var::from_tensor(&noise(1, &[1, 1, 4, 4])).unwrap();
+    let lost = Backward::default().run(|| Ok((leaky_relu(&x, 0.2)?.sqr()?.sum_all()?, ())));
+    assert!(lost.unwrap_err().to_string().contains("depends on no variable"));
+    // The next run is none the worse for it.
+    let (_, _, gradients) = Backward::default().run(|| Ok((mse(&x, 0.)?, ()))).unwrap();
+    close("gradient", gradients.get(&x).unwrap(), &(x.as_tensor() / 8.).unwrap(), 1e-6);
 }

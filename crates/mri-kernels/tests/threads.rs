@@ -6,8 +6,8 @@
 
 use candle_core::{Tensor, Var};
 use mri_kernels::{
-    Adam, AdamSlot, Backward, adam_update, bce_with_logits, conv_transpose2d, conv2d, dropout,
-    instance_norm_leaky_relu, l1, leaky_relu, mse, reflection_pad2d, tanh,
+    Adam, AdamSlot, Backward, adam_update, bce_with_logits, by_candle, conv_transpose2d, conv2d, dropout,
+    instance_norm_leaky_relu, l1, leaky_relu, mse, reflection_pad2d, tanh, weighted_sum,
 };
 
 #[allow(dead_code)]
@@ -51,9 +51,13 @@ fn print(name: &str, tensors: &[&Tensor]) {
 }
 
 /// `y` and the gradients of its square's sum.
-fn print_with_gradients(name: &str, y: &Tensor, variables: &[&Var]) {
-    let gradients = Backward::default().run(&y.sqr().unwrap().sum_all().unwrap()).unwrap();
-    let mut all = vec![y];
+fn print_with_gradients(name: &str, y: impl FnOnce() -> candle_core::Result<Tensor>, variables: &[&Var]) {
+    let squares = || {
+        let y = y()?;
+        Ok((by_candle(&[&y], |t| t[0].sqr()?.sum_all())?, y))
+    };
+    let (_, y, gradients) = Backward::default().run(squares).unwrap();
+    let mut all = vec![&y];
     all.extend(variables.iter().map(|variable| gradients.get(variable).unwrap()));
     print(name, &all);
 }
@@ -74,24 +78,25 @@ fn print_all_results() {
         let x = var(1, &[n, ci, h, w]);
         let (weight, transposed) = (var(2, &[co, ci, k, k]), var(2, &[ci, co, k, k]));
         let bias = var(3, &[co]);
-        let y = conv2d(&x, &weight, Some(&bias), s, p).unwrap();
-        print_with_gradients("convolution", &y, &[&x, &weight, &bias]);
-        let y = conv_transpose2d(&x, &transposed, Some(&bias), s, p, 0).unwrap();
-        print_with_gradients("transposed", &y, &[&x, &transposed, &bias]);
+        let y = || conv2d(&x, &weight, Some(&bias), s, p);
+        print_with_gradients("convolution", y, &[&x, &weight, &bias]);
+        let y = || conv_transpose2d(&x, &transposed, Some(&bias), s, p, 0);
+        print_with_gradients("transposed", y, &[&x, &transposed, &bias]);
     }
 
     // More than one task each.
     let x = var(1, &[2, 6, 90, 70]);
     let (gamma, beta) = (var(2, &[6]), var(3, &[6]));
-    let y = instance_norm_leaky_relu(&x, Some((&gamma, &beta)), 1e-5, 0.2).unwrap();
-    print_with_gradients("norm", &y, &[&x, &gamma, &beta]);
-    let y = dropout(&tanh(&leaky_relu(&x, 0.2).unwrap()).unwrap(), 0.5, 7).unwrap();
-    print_with_gradients("pointwise", &y, &[&x]);
-    print_with_gradients("pad", &reflection_pad2d(&x, [3, 2, 1, 4]).unwrap(), &[&x]);
+    let y = || instance_norm_leaky_relu(&x, Some((&gamma, &beta)), 1e-5, 0.2);
+    print_with_gradients("norm", y, &[&x, &gamma, &beta]);
+    print_with_gradients("pointwise", || dropout(&tanh(&leaky_relu(&x, 0.2)?)?, 0.5, 7), &[&x]);
+    print_with_gradients("pad", || reflection_pad2d(&x, [3, 2, 1, 4]), &[&x]);
     let other = noise(5, x.dims());
-    let losses = [mse(&x, 0.9), bce_with_logits(&x, 0.1), l1(&x, &other)].map(Result::unwrap);
-    let sum = losses.iter().skip(1).fold(losses[0].clone(), |sum, loss| (sum + loss).unwrap());
-    print_with_gradients("losses", &sum, &[&x]);
+    let losses = || {
+        let [a, b, c] = [mse(&x, 0.9)?, bce_with_logits(&x, 0.1)?, l1(&x, &other)?];
+        weighted_sum(&[(1., &a), (1., &b), (1., &c)])
+    };
+    print_with_gradients("losses", losses, &[&x]);
     let (mean, square) = (var(6, x.dims()), Var::from_tensor(&other.sqr().unwrap()).unwrap());
     let adam = Adam { learning_rate: 1e-3, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 3 };
     let slot = AdamSlot {
@@ -101,6 +106,6 @@ fn print_all_results() {
         second_moment: &square,
         rate_factor: 1.,
     };
-    adam_update(&[slot], &adam, &sum).unwrap();
+    adam_update(&[slot], &adam, &Tensor::new(1f32, &candle_core::Device::Cpu).unwrap()).unwrap();
     print("adam", &[&x, &mean, &square]);
 }

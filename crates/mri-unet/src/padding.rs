@@ -1,6 +1,7 @@
 //! Any image size for networks that need sides of certain multiples.
 
 use candle_core::{Result, Tensor};
+use mri_kernels::by_candle;
 
 /// Runs `network` on `x` padded by reflection, centred, until each side is a multiple of `multiple` and at
 /// least `minimum`, and crops the result back. An image that fits goes through untouched.
@@ -25,7 +26,7 @@ pub(crate) fn with_fitting_sides(
     } else {
         reflected(&reflected(x, 2, top, rows - top)?, 3, left, columns - left)?
     };
-    network(&padded)?.narrow(2, top, height)?.narrow(3, left, width)?.contiguous()
+    by_candle(&[&network(&padded)?], |y| y[0].narrow(2, top, height)?.narrow(3, left, width)?.contiguous())
 }
 
 /// Reflection padding along one axis, of any width: the image is mirrored to and fro as often as it takes,
@@ -41,7 +42,8 @@ fn reflected(x: &Tensor, dim: usize, before: usize, after: usize) -> Result<Tens
         phase.min(period - phase).min(side - 1) as u32
     };
     let indices: Vec<u32> = (-(before as i64)..side + after as i64).map(source).collect();
-    x.index_select(&Tensor::new(indices, x.device())?, dim)
+    let indices = Tensor::new(indices, x.device())?;
+    by_candle(&[x], |x| x[0].index_select(&indices, dim))
 }
 
 #[cfg(test)]

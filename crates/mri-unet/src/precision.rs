@@ -1,6 +1,7 @@
 //! The type in which a network computes.
 
 use candle_core::{DType, Result, Tensor};
+use mri_kernels::cast;
 use serde::{Deserialize, Serialize};
 
 /// The type of the maps inside a network. Parameters, statistics, the image that goes in and what comes out are f32
@@ -24,7 +25,7 @@ impl Precision {
     ) -> Result<Tensor> {
         match self {
             Self::F32 => network(x),
-            Self::Bf16 => network(&x.to_dtype(DType::BF16)?)?.to_dtype(DType::F32),
+            Self::Bf16 => cast(&network(&cast(x, DType::BF16)?)?, DType::F32),
         }
     }
 }

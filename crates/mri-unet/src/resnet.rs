@@ -7,7 +7,7 @@ use crate::mode::Mode;
 use crate::padding::with_fitting_sides;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
-use mri_kernels::reflection_pad2d;
+use mri_kernels::{add, reflection_pad2d};
 
 /// Two halvings, residual blocks at a quarter of the resolution, two doublings.
 ///
@@ -84,7 +84,7 @@ impl ResNet {
         for (i, [(conv1, norm1), (conv2, norm2)]) in self.blocks.iter().enumerate() {
             let y = norm1.activated(&conv1.forward(&reflection_pad2d(&x, [1; 4])?)?, RELU)?;
             let y = mode.dropout(&y, self.dropout, i)?;
-            x = (x + norm2.forward(&conv2.forward(&reflection_pad2d(&y, [1; 4])?)?)?)?;
+            x = add(&x, &norm2.forward(&conv2.forward(&reflection_pad2d(&y, [1; 4])?)?)?)?;
         }
         for (conv, norm) in &self.up {
             x = norm.activated(&conv.forward(&x)?, RELU)?;

@@ -1,7 +1,7 @@
 //! Values of the device beside those of the CPU.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use mri_kernels::Backward;
+use mri_kernels::{Backward, by_candle};
 use std::process::ExitCode;
 
 /// f32 against f32.
@@ -94,10 +94,8 @@ pub(crate) fn with_gradients(
     let mut backward = Backward::default();
     let mut results = Vec::new();
     for _ in 0..2 {
-        let y = f(&tensors)?;
-        let loss = y.mul(&noise(99, y.dims())?.to_device(device)?)?.sum_all()?;
-        let gradients = backward.run(&loss)?;
-        results = vec![y.detach()];
+        let (_, y, gradients) = backward.run(|| projected(f(&tensors)?))?;
+        results = vec![y];
         for (i, variable) in variables.iter().enumerate() {
             let Some(gradient) = gradients.get(variable) else {
                 candle_core::bail!("input {i} received no gradient")
@@ -107,6 +105,12 @@ pub(crate) fn with_gradients(
         backward.reuse(gradients);
     }
     Ok(results)
+}
+
+/// The sum of `y` times random numbers, which gives every element of `y` a gradient of its own; and `y`.
+pub(crate) fn projected(y: Tensor) -> Result<(Tensor, Tensor)> {
+    let direction = noise(99, y.dims())?.to_device(y.device())?;
+    Ok((by_candle(&[&y], |y| y[0].mul(&direction)?.sum_all())?, y))
 }
 
 /// Values in [-1, 1] from a hash of (seed, index), all of them [`representable`].

@@ -1,7 +1,7 @@
 //! Whole generators and discriminators, forward and backward.
 
-use crate::compare::{BF16, F32, Report, distance, noise};
-use candle_core::{Device, Result, Tensor, backprop::GradStore};
+use crate::compare::{BF16, F32, Report, distance, noise, projected};
+use candle_core::{Device, Result, Tensor};
 use mri_kernels::Backward;
 use mri_unet::{
     Generator, GeneratorConfig, GeneratorKind, Mode, Norm, Parameters, PatchGan, PatchGanConfig, Precision,
@@ -44,8 +44,7 @@ pub(crate) fn check(gpu: &Device, report: &mut Report) -> Result<()> {
             let parameters = parameters(device);
             let generator = Generator::new(&config, parameters.var_builder())?.with_precision(precision);
             let x = noise(1, &sides)?.to_device(device)?;
-            let y = generator.forward(&x, Mode::Train { dropout_key: 5 })?;
-            outcome(&y, &parameters)
+            outcome(|| generator.forward(&x, Mode::Train { dropout_key: 5 }), &parameters)
         };
         compare(gpu, report, name, run)?;
     }
@@ -53,8 +52,8 @@ pub(crate) fn check(gpu: &Device, report: &mut Report) -> Result<()> {
         let parameters = parameters(device);
         let config = PatchGanConfig { width: 6, layers: 2, ..PatchGanConfig::default() };
         let judge = PatchGan::new(&config, parameters.var_builder())?.with_precision(precision);
-        let y = judge.forward(&noise(1, &[2, 1, 32, 40])?.to_device(device)?)?;
-        outcome(&y, &parameters)
+        let x = noise(1, &[2, 1, 32, 40])?.to_device(device)?;
+        outcome(|| judge.forward(&x), &parameters)
     })
 }
 
@@ -63,9 +62,8 @@ fn parameters(device: &Device) -> Parameters {
 }
 
 /// The output, and all gradients as one vector: that of a bias before a norm is nothing but rounding.
-fn outcome(y: &Tensor, parameters: &Parameters) -> Result<[Tensor; 2]> {
-    let loss = y.mul(&noise(99, y.dims())?.to_device(y.device())?)?.sum_all()?;
-    let gradients: GradStore = Backward::default().run(&loss)?;
+fn outcome(forward: impl FnOnce() -> Result<Tensor>, parameters: &Parameters) -> Result<[Tensor; 2]> {
+    let (_, y, gradients) = Backward::default().run(|| projected(forward()?))?;
     let mut all = Vec::new();
     for (name, variable) in parameters.iter() {
         let Some(gradient) = gradients.get(&variable) else {
@@ -73,7 +71,7 @@ fn outcome(y: &Tensor, parameters: &Parameters) -> Result<[Tensor; 2]> {
         };
         all.push(gradient.flatten_all()?);
     }
-    Ok([y.detach(), Tensor::cat(&all, 0)?])
+    Ok([y, Tensor::cat(&all, 0)?])
 }
 
 fn compare(

@@ -3,9 +3,9 @@
 use crate::compare::{BF16, F32, Report, distance, greatest, noise, representable, with_gradients};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use mri_kernels::{
-    Adam, AdamSlot, adam_update, bce_with_logits, concat_channels, conv_transpose2d, conv2d, curve_skip,
-    doubled_kernel, dropout, instance_norm_leaky_relu, l1, leaky_relu, move_toward, mse, reflection_pad2d,
-    tanh, upload,
+    Adam, AdamSlot, adam_update, add, bce_with_logits, by_candle, cast, concat_channels, conv_transpose2d,
+    conv2d, curve_skip, doubled_kernel, dropout, instance_norm_leaky_relu, l1, leaky_relu, move_toward, mse,
+    reflection_pad2d, tanh, upload,
 };
 
 /// A function of tensors.
@@ -36,9 +36,9 @@ fn in_both_types(
     let narrow = |tensors: &[Tensor]| {
         let mut tensors = tensors.to_vec();
         for image in tensors.iter_mut().take(images) {
-            *image = image.to_dtype(DType::BF16)?;
+            *image = cast(image, DType::BF16)?;
         }
-        f(&tensors)?.to_dtype(DType::F32)
+        cast(&f(&tensors)?, DType::F32)
     };
     report.expect(&format!("{name}, bf16"), BF16, || {
         greatest(&with_gradients(gpu, inputs, narrow)?, &on_cpu()?)
@@ -115,7 +115,7 @@ fn maps(gpu: &Device, report: &mut Report) -> Result<()> {
     // What the kernels get as views of larger tensors.
     let wide = [noise(1, &[2, 6, 9, 10])?];
     in_both_types(gpu, report, "a transposed part of a tensor", (&wide, 1), &|t| {
-        let part = t[0].transpose(2, 3)?.narrow(1, 2, 3)?.narrow(3, 1, 7)?;
+        let part = by_candle(&[&t[0]], |t| t[0].transpose(2, 3)?.narrow(1, 2, 3)?.narrow(3, 1, 7))?;
         instance_norm_leaky_relu(&leaky_relu(&part, 0.2)?, None, 1e-5, 1.)
     })
 }
@@ -123,8 +123,8 @@ fn maps(gpu: &Device, report: &mut Report) -> Result<()> {
 fn floats(gpu: &Device, report: &mut Report) -> Result<()> {
     let two = [(noise(1, &[2, 3, 70, 65])? * 4.)?, noise(2, &[2, 3, 70, 65])?];
     let losses: [(&str, &Function); 3] = [
-        ("mse", &|t| mse(&t[0], 0.9)? + mse(&t[1], 0.)?),
-        ("bce with logits", &|t| bce_with_logits(&t[0], 1.)? + bce_with_logits(&t[1], 0.)?),
+        ("mse", &|t| add(&mse(&t[0], 0.9)?, &mse(&t[1], 0.)?)),
+        ("bce with logits", &|t| add(&bce_with_logits(&t[0], 1.)?, &bce_with_logits(&t[1], 0.)?)),
         ("l1", &|t| l1(&t[0], &t[1])),
     ];
     for (name, f) in losses {

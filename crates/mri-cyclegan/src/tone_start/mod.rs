@@ -58,7 +58,7 @@ pub fn estimate_tone(source: &ToneStatistics, target: &ToneStatistics) -> Result
             + (cross_entropy(&wanted_beside, carried)? / distances)?
             + (bend.sqr()?.mean_all()? * SMOOTHNESS)?)?;
         let rest = 1. - step as f64 / STEPS as f64;
-        adam.step(&loss.backward()?, RATE * (2. * rest).min(1.), &loss)?;
+        adam.step(&loss.backward()?.into(), RATE * (2. * rest).min(1.), &loss)?;
     }
     let curve = candle_nn::ops::softmax(&logits, D::Minus1)?.matmul(&levels)?;
     let mut curve: Vec<f32> = curve.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;

@@ -7,6 +7,7 @@ use crate::backward::weight_gradient;
 use crate::floats::{slice, tensor, with_floats};
 use crate::matmul::Destination;
 use crate::parallel::zeros;
+use crate::recording::{apply2, apply3, contiguous, needs_gradient, vector};
 
 /// Which way a [`Convolution`] runs through its geometry.
 #[derive(Clone, Copy, PartialEq)]
@@ -26,12 +27,12 @@ pub(crate) struct Convolution {
 impl Convolution {
     /// Runs on the CPU, on f32 tensors.
     pub(crate) fn apply(self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+        let (x, weight) = (contiguous(x)?, contiguous(weight)?);
         match bias {
-            None => x.apply_op2(&weight, self),
+            None => apply2(&x, &weight, self),
             Some(bias) => {
                 let channels = self.output_dims()[1];
-                x.apply_op3(&weight, &bias.reshape(channels)?.contiguous()?, self)
+                apply3(&x, &weight, &vector(bias, channels)?, self)
             }
         }
     }
@@ -55,7 +56,7 @@ impl Convolution {
     }
 
     fn grads(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dx = x.track_op().then(|| {
+        let dx = needs_gradient(x).then(|| {
             let mut dx = zeros(x.elem_count());
             with_floats(dy, |dy| {
                 with_floats(weight, |weight| {
@@ -103,7 +104,7 @@ impl Convolution {
 
 /// The sum of `dy` (N, C, H, W) over everything but the channels.
 fn bias_gradient(bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-    if !bias.track_op() {
+    if !needs_gradient(bias) {
         return Ok(None);
     }
     let (_, channels, h, w) = dy.dims4()?;

@@ -6,9 +6,10 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, b
 
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor};
+use crate::recording::{apply2, contiguous, needs_gradient};
 
 pub(crate) fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.contiguous()?.apply_op2(&b.contiguous()?, ConcatChannels)
+    apply2(&contiguous(a)?, &contiguous(b)?, ConcatChannels)
 }
 
 struct ConcatChannels;
@@ -90,7 +91,7 @@ impl CustomOp2 for ConcatChannels {
         let device = dy.device().as_cuda_device()?;
         let (n, row) = (dy.dim(0)?, dy.elem_count() / dy.dim(0)?);
         let part = |operand: &Tensor, offset: usize| -> Result<Option<Tensor>> {
-            if !operand.track_op() {
+            if !needs_gradient(operand) {
                 return Ok(None);
             }
             let gradient = uninitialized_tensor(device, dy.dtype(), operand.shape())?;

@@ -16,6 +16,7 @@ use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor};
 use crate::backward::add_gradient;
 use crate::conv::{Convolution, Geometry, Sense};
+use crate::recording::{apply2, apply3, contiguous, needs_gradient, vector};
 
 pub(crate) fn convolution(
     convolution: Convolution,
@@ -23,10 +24,10 @@ pub(crate) fn convolution(
     weight: &Tensor,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let (x, weight, op) = (x.contiguous()?, weight.contiguous()?, OnCuda(convolution));
+    let (x, weight, op) = (contiguous(x)?, contiguous(weight)?, OnCuda(convolution));
     match bias {
-        None => x.apply_op2(&weight, op),
-        Some(bias) => x.apply_op3(&weight, bias, op),
+        None => apply2(&x, &weight, op),
+        Some(bias) => apply3(&x, &weight, &vector(bias, convolution.output_dims()[1])?, op),
     }
 }
 
@@ -91,7 +92,7 @@ impl OnCuda {
     fn grads(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let device = x.device().as_cuda_device()?;
         let problem = Problem { device, dtype: x.dtype(), geometry: &self.0.geometry };
-        let dx = x.track_op().then(|| {
+        let dx = needs_gradient(x).then(|| {
             let dx = uninitialized_tensor(device, x.dtype(), x.shape())?;
             let (weight, _kept) = rounded(device, tensor_pointer(weight)?, weight.shape(), x.dtype())?;
             let (from, to) = (tensor_pointer(dy)?, tensor_pointer(&dx)?);
@@ -114,7 +115,7 @@ impl OnCuda {
 
 /// The sum of `dy` (N, C, H, W) over everything but the channels.
 fn bias_gradient(bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-    if !bias.track_op() {
+    if !needs_gradient(bias) {
         return Ok(None);
     }
     let (n, channels, h, w) = dy.dims4()?;

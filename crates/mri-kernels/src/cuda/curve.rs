@@ -9,9 +9,10 @@ use super::operand::{
 };
 use crate::backward::add_gradient;
 use crate::matmul::Destination;
+use crate::recording::{apply3, contiguous, needs_gradient};
 
 pub(crate) fn curve_skip(x: &Tensor, knots: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(&knots.contiguous()?, &logits.contiguous()?, CurveSkip)
+    apply3(&contiguous(x)?, &contiguous(knots)?, &contiguous(logits)?, CurveSkip)
 }
 
 struct CurveSkip;
@@ -69,8 +70,8 @@ impl CustomOp3 for CurveSkip {
         let dy = dy.contiguous()?;
         let device = x.device().as_cuda_device()?;
         let gradient = || uninitialized_tensor(device, DType::F32, x.shape());
-        let dx = x.track_op().then(gradient).transpose()?;
-        let dlogits = logits.track_op().then(gradient).transpose()?;
+        let dx = needs_gradient(x).then(gradient).transpose()?;
+        let dlogits = needs_gradient(logits).then(gradient).transpose()?;
         let dcurve = gradient()?;
         let (knot_count, elements) = (count(knots.elem_count())?, count(x.elem_count())?);
         let pointer_or_none = |t: &Option<Tensor>| t.as_ref().map_or(Ok(NONE), tensor_pointer);

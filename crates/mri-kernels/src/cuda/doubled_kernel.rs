@@ -7,9 +7,10 @@ use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized};
 use crate::backward::add_gradient;
 use crate::matmul::Destination;
+use crate::recording::{apply1, contiguous};
 
 pub(crate) fn doubled_kernel(weight: &Tensor) -> Result<Tensor> {
-    weight.contiguous()?.apply_op1(DoubledKernel)
+    apply1(&contiguous(weight)?, DoubledKernel)
 }
 
 struct DoubledKernel;

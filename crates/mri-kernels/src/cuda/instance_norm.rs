@@ -12,6 +12,7 @@ use super::operand::{
 };
 use crate::backward::add_gradient;
 use crate::matmul::Destination;
+use crate::recording::{apply1, apply3, contiguous, needs_gradient, vector};
 
 pub(crate) fn instance_norm_leaky_relu(
     x: &Tensor,
@@ -19,10 +20,13 @@ pub(crate) fn instance_norm_leaky_relu(
     eps: f32,
     slope: f32,
 ) -> Result<Tensor> {
-    let (op, x) = (InstanceNorm { eps, slope, statistics: OnceLock::new() }, x.contiguous()?);
+    let (op, x) = (InstanceNorm { eps, slope, statistics: OnceLock::new() }, contiguous(x)?);
     match affine {
-        None => x.apply_op1(op),
-        Some((gamma, beta)) => x.apply_op3(gamma, beta, op),
+        None => apply1(&x, op),
+        Some((gamma, beta)) => {
+            let channels = x.dim(1)?;
+            apply3(&x, &vector(gamma, channels)?, &vector(beta, channels)?, op)
+        }
     }
 }
 
@@ -75,7 +79,7 @@ impl InstanceNorm {
         let (n, channels, h, w) = x.dims4()?;
         let (planes, area) = (count(n * channels)?, count(h * w)?);
         let device = x.device().as_cuda_device()?;
-        let dx = x.track_op().then(|| uninitialized_tensor(device, x.dtype(), x.shape())).transpose()?;
+        let dx = needs_gradient(x).then(|| uninitialized_tensor(device, x.dtype(), x.shape())).transpose()?;
         let sums = uninitialized_tensor(device, DType::F32, &Shape::from((n, channels, 2)))?;
         let arguments = [
             tensor_pointer(&x)?,

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{NONE, count, pointer, tensor_pointer, uninitialized, uninitialized_tensor};
 use crate::losses::Kind;
+use crate::recording::{apply1, apply2, contiguous, needs_gradient};
 
 pub(crate) fn against_target(x: &Tensor, target: f32, kind: Kind) -> Result<Tensor> {
     // The kernels' numbers.
@@ -13,12 +14,12 @@ pub(crate) fn against_target(x: &Tensor, target: f32, kind: Kind) -> Result<Tens
         Kind::Squared => 0,
         Kind::CrossEntropy => 1,
     };
-    x.contiguous()?.apply_op1(Loss { kind, target })
+    apply1(&contiguous(x)?, Loss { kind, target })
 }
 
 pub(crate) fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     const ABSOLUTE: u32 = 2;
-    a.contiguous()?.apply_op2(&b.contiguous()?, Loss { kind: ABSOLUTE, target: 0. })
+    apply2(&contiguous(a)?, &contiguous(b)?, Loss { kind: ABSOLUTE, target: 0. })
 }
 
 struct Loss {
@@ -59,7 +60,9 @@ impl Loss {
     fn gradients(&self, a: &Tensor, b: Option<&Tensor>, dy: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let device = a.device().as_cuda_device()?;
         let gradient_of = |operand: &Tensor| {
-            operand.track_op().then(|| uninitialized_tensor(device, DType::F32, operand.shape())).transpose()
+            needs_gradient(operand)
+                .then(|| uninitialized_tensor(device, DType::F32, operand.shape()))
+                .transpose()
         };
         let (da, db) = (gradient_of(a)?, b.map(gradient_of).transpose()?.flatten());
         let pointer_or_none = |t: Option<&Tensor>| t.map_or(Ok(NONE), tensor_pointer);

@@ -6,17 +6,18 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, uninitialized, uninitialized_tensor};
+use crate::recording::{apply1, contiguous};
 
 pub(crate) fn leaky_relu(x: &Tensor, slope: f32) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Pointwise::LeakyRelu { slope })
+    apply1(&contiguous(x)?, Pointwise::LeakyRelu { slope })
 }
 
 pub(crate) fn tanh(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Pointwise::Tanh)
+    apply1(&contiguous(x)?, Pointwise::Tanh)
 }
 
 pub(crate) fn dropout(x: &Tensor, threshold: u32, scale: f32, key: u64) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Pointwise::Dropout { threshold, scale, key })
+    apply1(&contiguous(x)?, Pointwise::Dropout { threshold, scale, key })
 }
 
 enum Pointwise {

@@ -6,9 +6,10 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, b
 
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor};
+use crate::recording::{apply1, contiguous};
 
 pub(crate) fn reflection_pad2d(x: &Tensor, pad: [usize; 4]) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(ReflectionPad2d { pad })
+    apply1(&contiguous(x)?, ReflectionPad2d { pad })
 }
 
 struct ReflectionPad2d {
