@@ -79,7 +79,8 @@ impl InstanceNorm {
         let (n, channels, h, w) = x.dims4()?;
         let (planes, area) = (count(n * channels)?, count(h * w)?);
         let device = x.device().as_cuda_device()?;
-        let dx = needs_gradient(x).then(|| uninitialized_tensor(device, x.dtype(), x.shape())).transpose()?;
+        let dx =
+            needs_gradient(&x).then(|| uninitialized_tensor(device, x.dtype(), x.shape())).transpose()?;
         let sums = uninitialized_tensor(device, DType::F32, &Shape::from((n, channels, 2)))?;
         let arguments = [
             tensor_pointer(&x)?,
