@@ -207,28 +207,54 @@ fn add_passes(mut passes: Vec<Pass>, mut destination: Destination, sum: &Tensor)
     Ok(())
 }
 
-/// The gradient of `operand`, which `add` writes to or adds to the tensor that it is given: returned, or, for a variable
-/// while [`Backward::run`] runs, left to that.
+/// The gradients of `operands` that somebody asks for, which `add` writes to or adds to the tensors that it is given:
+/// returned, or, for variables while [`Backward::run`] runs, left to that.
+pub(crate) fn add_gradients<const N: usize>(
+    operands: [&Tensor; N],
+    add: impl FnOnce([Option<(Destination, &Tensor)>; N]) -> Result<()>,
+) -> Result<[Option<Tensor>; N]> {
+    let take = |operand: &Tensor| -> Result<Option<(Destination, Tensor)>> {
+        if !needs_gradient(operand) {
+            return Ok(None);
+        }
+        let sum = |running: &mut Option<Running>| {
+            running.as_mut().filter(|_| operand.is_variable()).map(|running| running.take_sum(operand))
+        };
+        let taken = RUNNING.with_borrow_mut(sum);
+        taken.unwrap_or_else(|| Ok((Destination::Replace, unwritten(operand)?))).map(Some)
+    };
+    let mut taken = [const { None }; N];
+    for (taken, operand) in taken.iter_mut().zip(operands) {
+        *taken = take(operand)?;
+    }
+    // Computed outside of the cell's borrow.
+    if taken.iter().any(Option::is_some) {
+        add(taken.each_ref().map(|taken| taken.as_ref().map(|(destination, sum)| (*destination, sum))))?;
+    }
+    let mut operands = operands.into_iter();
+    Ok(taken.map(|taken| {
+        let operand = operands.next()?;
+        let (_, gradient) = taken?;
+        RUNNING.with_borrow_mut(|running| match running.as_mut().filter(|_| operand.is_variable()) {
+            Some(running) => {
+                running.sums.insert(operand.id(), gradient);
+                None
+            }
+            None => Some(gradient),
+        })
+    }))
+}
+
+/// [`add_gradients`] for one operand.
 pub(crate) fn add_gradient(
     operand: &Tensor,
     add: impl FnOnce(Destination, &Tensor) -> Result<()>,
 ) -> Result<Option<Tensor>> {
-    if !needs_gradient(operand) {
-        return Ok(None);
-    }
-    let taken = RUNNING.with_borrow_mut(|running| {
-        running.as_mut().filter(|_| operand.is_variable()).map(|running| running.take_sum(operand))
-    });
-    let Some(taken) = taken else {
-        let gradient = unwritten(operand)?;
-        add(Destination::Replace, &gradient)?;
-        return Ok(Some(gradient));
-    };
-    // Computed outside of the cell's borrow.
-    let (destination, sum) = taken?;
-    add(destination, &sum)?;
-    RUNNING.with_borrow_mut(|running| running.as_mut().map(|running| running.sums.insert(operand.id(), sum)));
-    Ok(None)
+    let [gradient] = add_gradients([operand], |[taken]| match taken {
+        Some((destination, gradient)) => add(destination, gradient),
+        None => Ok(()),
+    })?;
+    Ok(gradient)
 }
 
 /// The gradient of `weight` by one pass on the CPU, as [`add_gradient`] gives it; that of a small map waits.

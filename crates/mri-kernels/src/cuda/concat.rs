@@ -2,10 +2,12 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::{CudaDevice, CudaStorage};
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::launch::{Argument, Grid, Kernel, launch};
-use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor};
+use super::operand::{
+    NONE, count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor,
+};
 use crate::recording::{apply2, contiguous, needs_gradient};
 
 pub(crate) fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -14,40 +16,19 @@ pub(crate) fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 struct ConcatChannels;
 
-/// Rows of a tensor: where the first begins, in elements, and how far apart they are.
-struct Rows {
-    base: Argument,
-    offset: usize,
-    stride: usize,
-}
-
-impl Rows {
-    fn start(&self, dtype: DType) -> Result<Argument> {
-        let Argument::Pointer(base) = self.base else { bail!("mri-kernels: rows without an address") };
-        Ok(Argument::Pointer(base + (self.offset * dtype.size_in_bytes()) as u64))
-    }
-}
-
 /// # Safety
-/// Both ends hold `images` rows of `length` elements.
-unsafe fn copy_rows(
+/// `y` holds `count` elements, in rows of `in_a + in_b`; a and b hold as many rows, or are none.
+unsafe fn launch_rows(
     device: &CudaDevice,
-    dtype: DType,
-    (from, to): (Rows, Rows),
-    length: usize,
-    images: usize,
+    kernel: Kernel,
+    arguments: [Argument; 3],
+    [in_a, in_b, elements]: [usize; 3],
 ) -> Result<()> {
-    let count = count(length * images)?;
-    let arguments = [
-        from.start(dtype)?,
-        u32_argument(from.stride)?,
-        to.start(dtype)?,
-        u32_argument(to.stride)?,
-        u32_argument(length)?,
-        Argument::U32(count),
-    ];
+    let count = count(elements)?;
+    let mut arguments = arguments.to_vec();
+    arguments.extend([u32_argument(in_a)?, u32_argument(in_b)?, Argument::U32(count)]);
     // SAFETY: the caller's.
-    unsafe { launch(device, Kernel::OfType("copy_rows", dtype), Grid::over_elements(count), &arguments) }
+    unsafe { launch(device, kernel, Grid::over_elements(count), &arguments) }
 }
 
 impl CustomOp2 for ConcatChannels {
@@ -68,15 +49,11 @@ impl CustomOp2 for ConcatChannels {
     ) -> Result<(CudaStorage, Shape)> {
         let ((n, ca, h, w), (_, cb, ..)) = (al.shape().dims4()?, bl.shape().dims4()?);
         let shape = Shape::from((n, ca + cb, h, w));
-        let (of_a, of_b) = (ca * h * w, cb * h * w);
         let y = uninitialized(&a.device, a.dtype(), &shape)?;
-        for (part, layout, length, offset) in [(a, al, of_a, 0), (b, bl, of_b, of_a)] {
-            let from = Rows { base: pointer(part, layout)?, offset: 0, stride: length };
-            let base = pointer(&y, &Layout::contiguous(&shape))?;
-            let to = Rows { base, offset, stride: of_a + of_b };
-            // SAFETY: the rows of y are those of a and b joined.
-            unsafe { copy_rows(&a.device, a.dtype(), (from, to), length, n)? };
-        }
+        let arguments = [pointer(a, al)?, pointer(b, bl)?, pointer(&y, &Layout::contiguous(&shape))?];
+        let sizes = [ca * h * w, cb * h * w, shape.elem_count()];
+        // SAFETY: the rows of y are those of a and b joined.
+        unsafe { launch_rows(&a.device, Kernel::OfType("join_rows", a.dtype()), arguments, sizes)? };
         Ok((y, shape))
     }
 
@@ -89,19 +66,17 @@ impl CustomOp2 for ConcatChannels {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let device = dy.device().as_cuda_device()?;
-        let (n, row) = (dy.dim(0)?, dy.elem_count() / dy.dim(0)?);
-        let part = |operand: &Tensor, offset: usize| -> Result<Option<Tensor>> {
-            if !needs_gradient(operand) {
-                return Ok(None);
-            }
-            let gradient = uninitialized_tensor(device, dy.dtype(), operand.shape())?;
-            let length = operand.elem_count() / n;
-            let from = Rows { base: tensor_pointer(&dy)?, offset, stride: row };
-            let to = Rows { base: tensor_pointer(&gradient)?, offset: 0, stride: length };
-            // SAFETY: the rows of dy are those of both gradients joined.
-            unsafe { copy_rows(device, dy.dtype(), (from, to), length, n)? };
-            Ok(Some(gradient))
+        let gradient = |operand: &Tensor| {
+            let gradient = || uninitialized_tensor(device, dy.dtype(), operand.shape());
+            needs_gradient(operand).then(gradient).transpose()
         };
-        Ok((part(a, 0)?, part(b, a.elem_count() / n)?))
+        let (da, db) = (gradient(a)?, gradient(b)?);
+        let pointer_or_none = |t: &Option<Tensor>| t.as_ref().map_or(Ok(NONE), tensor_pointer);
+        let arguments = [tensor_pointer(&dy)?, pointer_or_none(&da)?, pointer_or_none(&db)?];
+        let images = dy.dim(0)?;
+        let sizes = [a.elem_count() / images, b.elem_count() / images, dy.elem_count()];
+        // SAFETY: the rows of dy are those of both gradients joined.
+        unsafe { launch_rows(device, Kernel::OfType("split_rows", dy.dtype()), arguments, sizes)? };
+        Ok((da, db))
     }
 }

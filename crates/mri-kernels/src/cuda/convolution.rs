@@ -11,11 +11,11 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape
 use super::columns as products;
 #[cfg(feature = "cudnn")]
 use super::cudnn as products;
-use super::instance_norm::channel_gradient;
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor};
 use crate::backward::add_gradient;
 use crate::conv::{Convolution, Geometry, Sense};
+use crate::matmul::Destination;
 use crate::recording::{apply2, apply3, contiguous, needs_gradient, vector};
 
 pub(crate) fn convolution(
@@ -115,18 +115,21 @@ impl OnCuda {
 
 /// The sum of `dy` (N, C, H, W) over everything but the channels.
 fn bias_gradient(bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-    if !needs_gradient(bias) {
-        return Ok(None);
-    }
-    let (n, channels, h, w) = dy.dims4()?;
-    let device = dy.device().as_cuda_device()?;
-    let (planes, area) = (count(n * channels)?, count(h * w)?);
-    let sums = uninitialized_tensor(device, DType::F32, &Shape::from((n, channels, 2)))?;
-    let arguments = [tensor_pointer(dy)?, tensor_pointer(&sums)?, Argument::U32(area)];
-    let kernel = Kernel::OfType("plane_sums", dy.dtype());
-    // SAFETY: two numbers a plane.
-    unsafe { launch(device, kernel, Grid::of_blocks(planes, area), &arguments)? };
-    channel_gradient(bias, &sums, 0)
+    add_gradient(bias, |destination, gradient| {
+        let (images, channels, h, w) = dy.dims4()?;
+        let arguments = [
+            tensor_pointer(dy)?,
+            tensor_pointer(gradient)?,
+            Argument::U32(u32::from(destination == Destination::Add)),
+            u32_argument(images)?,
+            u32_argument(channels)?,
+            u32_argument(h * w)?,
+        ];
+        let grid = Grid::of_blocks(count(channels)?, count(h * w)?);
+        let (device, kernel) = (dy.device().as_cuda_device()?, Kernel::OfType("bias_gradient", dy.dtype()));
+        // SAFETY: one number a channel.
+        unsafe { launch(device, kernel, grid, &arguments) }
+    })
 }
 
 impl CustomOp2 for OnCuda {

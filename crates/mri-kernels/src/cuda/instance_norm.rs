@@ -1,16 +1,16 @@
-//! Instance normalization with a leaky rectifier: one block a plane, one launch forward and two or three backward.
+//! Instance normalization with a leaky rectifier: one block a plane, one launch forward and two backward.
 
 use std::sync::OnceLock;
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::{CudaDevice, CudaStorage};
+use candle_core::cuda_backend::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
 use super::launch::{Argument, Grid, Kernel, launch};
 use super::operand::{
     NONE, count, pointer, tensor_pointer, u32_argument, uninitialized, uninitialized_tensor,
 };
-use crate::backward::add_gradient;
+use crate::backward::add_gradients;
 use crate::matmul::Destination;
 use crate::recording::{apply1, apply3, contiguous, needs_gradient, vector};
 
@@ -101,23 +101,28 @@ impl InstanceNorm {
     }
 }
 
-/// The gradient of a parameter that has one number a channel: part `part` of `sums` (images, channels, 2), added up over
-/// the images.
-pub(super) fn channel_gradient(parameter: &Tensor, sums: &Tensor, part: u32) -> Result<Option<Tensor>> {
-    add_gradient(parameter, |destination, gradient| {
+/// The gradients of gamma and beta from the sums of the planes (images, channels, 2).
+fn affine_gradients(gamma: &Tensor, beta: &Tensor, sums: &Tensor) -> Result<[Option<Tensor>; 2]> {
+    add_gradients([gamma, beta], |taken| {
         let (images, channels, _) = sums.dims3()?;
-        let device: &CudaDevice = sums.device().as_cuda_device()?;
         let count = count(channels)?;
+        let pointer_or_none =
+            |taken: &Option<(Destination, &Tensor)>| taken.map_or(Ok(NONE), |(_, t)| tensor_pointer(t));
+        let adds = |taken: &Option<(Destination, &Tensor)>| {
+            Argument::U32(u32::from(taken.is_some_and(|(destination, _)| destination == Destination::Add)))
+        };
         let arguments = [
             tensor_pointer(sums)?,
-            tensor_pointer(gradient)?,
-            Argument::U32(part),
-            Argument::U32(u32::from(destination == Destination::Add)),
+            pointer_or_none(&taken[0])?,
+            pointer_or_none(&taken[1])?,
+            adds(&taken[0]),
+            adds(&taken[1]),
             u32_argument(images)?,
             Argument::U32(count),
         ];
-        // SAFETY: the gradient has one number a channel.
-        unsafe { launch(device, Kernel::Named("sum_over_images"), Grid::over_elements(count), &arguments) }
+        let (device, grid) = (sums.device().as_cuda_device()?, Grid::over_elements(count));
+        // SAFETY: the gradients have one number a channel.
+        unsafe { launch(device, Kernel::Named("affine_gradients"), grid, &arguments) }
     })
 }
 
@@ -177,6 +182,7 @@ impl CustomOp3 for InstanceNorm {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, sums) = self.grads(x, dy, [tensor_pointer(gamma)?, tensor_pointer(beta)?])?;
-        Ok((dx, channel_gradient(gamma, &sums, 1)?, channel_gradient(beta, &sums, 0)?))
+        let [dgamma, dbeta] = affine_gradients(gamma, beta, &sums)?;
+        Ok((dx, dgamma, dbeta))
     }
 }

@@ -8,15 +8,19 @@ __device__ void add_bias(T* y, const float* bias, u32 channels, u32 area, u32 co
 FOR_BOTH_TYPES(add_bias, PARAMETERS, (y, bias, channels, area, count))
 #undef PARAMETERS
 
-// One block a plane: the sum of dy over it.
+// One block a channel: the sum of dy over all images, written or added.
 template <typename T>
-__device__ void plane_sums(const T* dy, float* sums, u32 area) {
-    dy += (u64)blockIdx.x * area;
+__device__ void bias_gradient(const T* dy, float* dbias, u32 adds, u32 images, u32 channels, u32 area) {
     float total = 0.f;
-    FOR_EACH_IN_BLOCK(i, area) total += load(dy, i);
+    for (u32 n = 0; n < images; n++) {
+        const T* plane = dy + (u64)(n * channels + blockIdx.x) * area;
+        float of_plane = 0.f;
+        FOR_EACH_IN_BLOCK(i, area) of_plane += load(plane, i);
+        total += of_plane;
+    }
     total = block_sum(total);
-    if (threadIdx.x == 0) sums[2 * blockIdx.x] = total;
+    if (threadIdx.x == 0) dbias[blockIdx.x] = total + (adds ? dbias[blockIdx.x] : 0.f);
 }
-#define PARAMETERS(T) (const T* dy, float* sums, u32 area)
-FOR_BOTH_TYPES(plane_sums, PARAMETERS, (dy, sums, area))
+#define PARAMETERS(T) (const T* dy, float* dbias, u32 adds, u32 images, u32 channels, u32 area)
+FOR_BOTH_TYPES(bias_gradient, PARAMETERS, (dy, dbias, adds, images, channels, area))
 #undef PARAMETERS

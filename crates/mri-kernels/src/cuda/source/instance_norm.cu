@@ -79,11 +79,17 @@ FOR_BOTH_TYPES(instance_norm_backward, PARAMETERS,
                (x, dy, gammas, betas, statistics, dx, sums, channels, area, slope))
 #undef PARAMETERS
 
-// out[c] (+)= the sum over the images of part `part` (of two) of `sums` (images, channels, 2)
-extern "C" __global__ void sum_over_images(const float* sums, float* out, u32 part, u32 adds, u32 images, u32 channels) {
+// The sums over the images of `sums` (images, channels, 2): those of dz are beta's gradient and those of dz * xhat are
+// gamma's, written or added; either may be null.
+extern "C" __global__ void affine_gradients(const float* sums, float* dgamma, float* dbeta, u32 adds_gamma, u32 adds_beta,
+                                            u32 images, u32 channels) {
     FOR_EACH(c, channels) {
-        float total = 0.f;
-        for (u32 n = 0; n < images; n++) total += sums[2 * (n * channels + c) + part];
-        out[c] = total + (adds ? out[c] : 0.f);
+        float total = 0.f, projected = 0.f;
+        for (u32 n = 0; n < images; n++) {
+            total += sums[2 * (n * channels + c)];
+            projected += sums[2 * (n * channels + c) + 1];
+        }
+        if (dgamma) dgamma[c] = projected + (adds_gamma ? dgamma[c] : 0.f);
+        if (dbeta) dbeta[c] = total + (adds_beta ? dbeta[c] : 0.f);
     }
 }

@@ -66,11 +66,30 @@ extern "C" __global__ void add_bf16(const bf16* x, float* sum, u32 adds, u32 cou
     FOR_EACH(i, count) sum[i] = load(x, i) + (adds ? sum[i] : 0.f);
 }
 
-// y[row, i] = x[row, i] for i < length, where the rows of x and y are so far apart.
+// Rows of y are rows of a, of `in_a` elements, each followed by one of b, of `in_b`.
 template <typename T>
-__device__ void copy_rows(const T* x, u32 x_stride, T* y, u32 y_stride, u32 length, u32 count) {
-    FOR_EACH(i, count) y[i / length * y_stride + i % length] = x[i / length * x_stride + i % length];
+__device__ void join_rows(const T* a, const T* b, T* y, u32 in_a, u32 in_b, u32 count) {
+    FOR_EACH(i, count) {
+        u32 row = i / (in_a + in_b), place = i % (in_a + in_b);
+        y[i] = place < in_a ? a[row * in_a + place] : b[row * in_b + place - in_a];
+    }
 }
-#define PARAMETERS(T) (const T* x, u32 x_stride, T* y, u32 y_stride, u32 length, u32 count)
-FOR_BOTH_TYPES(copy_rows, PARAMETERS, (x, x_stride, y, y_stride, length, count))
+#define PARAMETERS(T) (const T* a, const T* b, T* y, u32 in_a, u32 in_b, u32 count)
+FOR_BOTH_TYPES(join_rows, PARAMETERS, (a, b, y, in_a, in_b, count))
+#undef PARAMETERS
+
+// The reverse; a or b may be null.
+template <typename T>
+__device__ void split_rows(const T* y, T* a, T* b, u32 in_a, u32 in_b, u32 count) {
+    FOR_EACH(i, count) {
+        u32 row = i / (in_a + in_b), place = i % (in_a + in_b);
+        if (place < in_a) {
+            if (a) a[row * in_a + place] = y[i];
+        } else if (b) {
+            b[row * in_b + place - in_a] = y[i];
+        }
+    }
+}
+#define PARAMETERS(T) (const T* y, T* a, T* b, u32 in_a, u32 in_b, u32 count)
+FOR_BOTH_TYPES(split_rows, PARAMETERS, (y, a, b, in_a, in_b, count))
 #undef PARAMETERS
