@@ -289,7 +289,11 @@ fn a_misspelt_setting_is_answered_with_the_nearest() {
     start(&["--set", "trian.epochs=3"]).failed_naming(&["`trian`", "`train`"]);
     start(&["--set", "train.epochs=soon"]).failed_naming(&["train.epochs", "invalid type"]);
     start(&["--set", "train.epochs"]).failed_naming(&["train.epochs", "section.key=value"]);
-    start(&["--set", "train.precision=bf16"]).failed_naming(&["train.precision", "needs CUDA", "\"f32\""]);
+    start(&["--set", "train.precision=bf16"]).failed_naming(&[
+        "train.precision",
+        "needs a CUDA device",
+        "\"f32\"",
+    ]);
     start(&["--epochs", "0"]).failed_naming(&["train.epochs", "at least 1"]);
     start(&["--config", "qick"]).failed_naming(&["qick", "quick, quality, seed"]);
     fs::write(folder.path().join("mine.toml"), "[train\nepochs = 3\n").unwrap();

@@ -126,8 +126,8 @@ impl TrainConfig {
 
     /// Refuses what `device` cannot do, by name.
     pub fn check_on(&self, device: &Device) -> Result<()> {
-        if self.precision == Precision::Bf16 && !device.is_cuda() {
-            let problem = "\"bf16\" needs CUDA; set it to \"f32\" for another device".into();
+        if self.precision == Precision::Bf16 && !mri_kernels::has_bf16(device)? {
+            let problem = "\"bf16\" needs a CUDA device of compute capability 8.0 or more; set it to \"f32\" for this one".into();
             return Err(Error::Setting { key: "train.precision", problem });
         }
         Ok(())

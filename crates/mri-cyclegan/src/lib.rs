@@ -25,7 +25,9 @@ pub use cyclegan::{Architecture, CycleGan, Translators};
 pub use error::{Error, Result};
 pub use loss::Adversarial;
 pub use losses::{Losses, PendingLosses};
-pub use mri_kernels::{DeviceMemory, device_memory, forget_peak_memory, open_cuda};
+pub use mri_kernels::{
+    Arithmetic, DeviceMemory, device_memory, forget_peak_memory, open_cuda, set_arithmetic,
+};
 pub use pool::ImagePool;
 pub use schedule::Schedule;
 pub use tone_start::{ToneStatistics, estimate_tone};

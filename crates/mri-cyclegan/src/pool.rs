@@ -35,7 +35,8 @@ impl ImagePool {
         }
         let mut answer = Vec::with_capacity(batch.dim(0)?);
         for image in batch.chunk(batch.dim(0)?, 0)? {
-            let image = image.copy()?.detach();
+            // A copy of this image alone: `copy` would take what it is a view of along.
+            let image = image.force_contiguous()?.detach();
             if self.images.len() < self.capacity {
                 self.images.push(image.clone());
                 answer.push(image);

@@ -299,7 +299,10 @@ fn bf16_is_refused_where_there_is_no_cuda() {
     let Err(error) = CycleGan::new(&architecture(), &loss, &train, 7, &Device::Cpu) else {
         panic!("the CPU has no bf16");
     };
-    assert!(error.to_string().starts_with("setting train.precision: \"bf16\" needs CUDA"), "{error}");
+    assert!(
+        error.to_string().starts_with("setting train.precision: \"bf16\" needs a CUDA device"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -114,6 +114,8 @@ impl Backward {
         &mut self,
         forward: impl FnOnce() -> Result<(Tensor, T)>,
     ) -> Result<(Tensor, T, Gradients)> {
+        #[cfg(feature = "cuda")]
+        let _rounded = crate::cuda::RoundedWeights::keep();
         let (record, result) = with_record(Some(Record::default()), forward);
         let (loss, rest) = result?;
         let Record { nodes, depends } = record.unwrap_or_default();

@@ -47,15 +47,27 @@ pub struct DeviceMemory {
     pub peak: usize,
 }
 
-/// What is known of the device's memory; `None` for devices other than CUDA's.
+/// What is known of the device's memory; `None` for devices other than CUDA's, and for those without memory pools.
 ///
 /// # Errors
 /// Those of the driver.
 pub fn device_memory(device: &Device) -> Result<Option<DeviceMemory>> {
     match device {
         #[cfg(feature = "cuda")]
-        Device::Cuda(device) => crate::cuda::memory(device).map(Some),
+        Device::Cuda(device) => crate::cuda::memory(device),
         _ => Ok(None),
+    }
+}
+
+/// Whether networks can compute in bf16 on `device`: on CUDA devices from compute capability 8.0 on.
+///
+/// # Errors
+/// Those of the driver.
+pub fn has_bf16(device: &Device) -> Result<bool> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => crate::cuda::has_bf16(device),
+        _ => Ok(false),
     }
 }
 

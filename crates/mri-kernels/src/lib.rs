@@ -35,7 +35,7 @@ pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
 pub use curve_skip::curve_skip;
 pub use device::{
-    Arithmetic, DeviceMemory, device_memory, forget_peak_memory, open_cuda, set_arithmetic, upload,
+    Arithmetic, DeviceMemory, device_memory, forget_peak_memory, has_bf16, open_cuda, set_arithmetic, upload,
 };
 pub use doubled_kernel::doubled_kernel;
 pub use dropout::dropout;

@@ -78,7 +78,9 @@ impl Tone {
         match (&self.start, &self.moved) {
             (None, _) => mri_kernels::tanh(logits),
             (Some(start), None) => mri_kernels::curve_skip(x, start, logits),
-            (Some(start), Some(moved)) => mri_kernels::curve_skip(x, &(moved + start)?, logits),
+            (Some(start), Some(moved)) => {
+                mri_kernels::curve_skip(x, &mri_kernels::add(moved, start)?, logits)
+            }
         }
     }
 }

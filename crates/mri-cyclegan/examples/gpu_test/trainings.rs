@@ -51,7 +51,8 @@ fn model(device: &Device, precision: Precision) -> Result<CycleGan> {
         GeneratorConfig { width: 6, depth: 3, dropout: 0.3, skip: Skip::Tone, ..GeneratorConfig::default() };
     let discriminator = PatchGanConfig { width: 6, layers: 2, ..PatchGanConfig::default() };
     let loss = LossConfig { cycle_noise: 0.02, ..LossConfig::default() };
-    let train = TrainConfig { pool: 2, ema: 0.9, precision, ..TrainConfig::default() };
+    let exact = TrainConfig { tf32: false, deterministic: true, ..TrainConfig::default() };
+    let train = TrainConfig { pool: 2, ema: 0.9, precision, ..exact };
     CycleGan::new(&Architecture { generator, discriminator }, &loss, &train, 3, device).map_err(Error::wrap)
 }
 

@@ -3,9 +3,13 @@
 //! Weights and biases are f32 whatever the type of the images; where that is bf16 the weight is rounded for the product,
 //! and its gradient is summed in f32.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::{CudaDevice, CudaStorage};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, TensorId, bail};
 
 #[cfg(not(feature = "cudnn"))]
 use super::columns as products;
@@ -24,7 +28,8 @@ pub(crate) fn convolution(
     weight: &Tensor,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let (x, weight, op) = (contiguous(x)?, contiguous(weight)?, OnCuda(convolution));
+    let (x, weight) = (contiguous(x)?, contiguous(weight)?);
+    let op = OnCuda { convolution, variable: weight.is_variable().then(|| weight.id()) };
     match bias {
         None => apply2(&x, &weight, op),
         Some(bias) => apply3(&x, &weight, &vector(bias, convolution.output_dims()[1])?, op),
@@ -38,26 +43,65 @@ pub(super) struct Problem<'a> {
     pub(super) geometry: &'a Geometry,
 }
 
-/// A weight in the type of the images, and what keeps it in memory until the product is launched.
-fn rounded(
-    device: &CudaDevice,
-    weight: Argument,
-    shape: &Shape,
-    dtype: DType,
-) -> Result<(Argument, Option<CudaStorage>)> {
-    if dtype == DType::F32 {
-        return Ok((weight, None));
-    }
-    let copy = uninitialized(device, dtype, shape)?;
-    let to = pointer(&copy, &Layout::contiguous(shape))?;
-    let count = count(shape.elem_count())?;
-    let arguments = [weight, pointer(&copy, &Layout::contiguous(shape))?, Argument::U32(count)];
-    // SAFETY: both have as many elements as the shape.
-    unsafe { launch(device, Kernel::Named("narrow_to_bf16"), Grid::over_elements(count), &arguments)? };
-    Ok((to, Some(copy)))
+thread_local! {
+    /// Weights in bf16, while somebody keeps them.
+    static ROUNDED: RefCell<Option<HashMap<TensorId, Rc<CudaStorage>>>> = const { RefCell::new(None) };
 }
 
-struct OnCuda(Convolution);
+/// As long as this lives, a variable is rounded once: it must not change meanwhile.
+pub(crate) struct RoundedWeights {
+    outer: Option<HashMap<TensorId, Rc<CudaStorage>>>,
+}
+
+impl RoundedWeights {
+    pub(crate) fn keep() -> Self {
+        Self { outer: ROUNDED.replace(Some(HashMap::new())) }
+    }
+}
+
+impl Drop for RoundedWeights {
+    fn drop(&mut self) {
+        ROUNDED.replace(self.outer.take());
+    }
+}
+
+/// A weight as the products take it, and what keeps it in memory until they are launched.
+struct Rounded {
+    pointer: Argument,
+    _memory: Option<Rc<CudaStorage>>,
+}
+
+fn rounded(
+    device: &CudaDevice,
+    (weight, variable): (Argument, Option<TensorId>),
+    shape: &Shape,
+    dtype: DType,
+) -> Result<Rounded> {
+    if dtype == DType::F32 {
+        return Ok(Rounded { pointer: weight, _memory: None });
+    }
+    let kept = |kept: &Option<HashMap<_, Rc<CudaStorage>>>| Some(kept.as_ref()?.get(&variable?)?.clone());
+    if let Some(memory) = ROUNDED.with_borrow(kept) {
+        let pointer = pointer(&memory, &Layout::contiguous(shape))?;
+        return Ok(Rounded { pointer, _memory: Some(memory) });
+    }
+    let memory = Rc::new(uninitialized(device, dtype, shape)?);
+    let pointer = pointer(&memory, &Layout::contiguous(shape))?;
+    let count = count(shape.elem_count())?;
+    let arguments = [weight, pointer, Argument::U32(count)];
+    // SAFETY: both have as many elements as the shape.
+    unsafe { launch(device, Kernel::Named("narrow_to_bf16"), Grid::over_elements(count), &arguments)? };
+    ROUNDED.with_borrow_mut(|kept| {
+        kept.as_mut().zip(variable).map(|(kept, id)| kept.insert(id, memory.clone()))
+    });
+    Ok(Rounded { pointer, _memory: Some(memory) })
+}
+
+struct OnCuda {
+    convolution: Convolution,
+    /// The weight, where it is a variable.
+    variable: Option<TensorId>,
+}
 
 impl OnCuda {
     fn run(
@@ -67,14 +111,14 @@ impl OnCuda {
         bias: Option<Argument>,
     ) -> Result<(CudaStorage, Shape)> {
         let (device, dtype) = (&x.device, x.dtype());
-        let shape = Shape::from(self.0.output_dims().as_slice());
+        let shape = Shape::from(self.convolution.output_dims().as_slice());
         let y = uninitialized(device, dtype, &shape)?;
         let to = || pointer(&y, &Layout::contiguous(&shape));
-        let (weight, _kept) = rounded(device, pointer(weight, wl)?, wl.shape(), dtype)?;
-        let problem = Problem { device, dtype, geometry: &self.0.geometry };
-        match self.0.sense {
-            Sense::Plain => products::forward(&problem, pointer(x, xl)?, weight, to()?)?,
-            Sense::Transposed => products::input_grad(&problem, pointer(x, xl)?, weight, to()?)?,
+        let weight = rounded(device, (pointer(weight, wl)?, self.variable), wl.shape(), dtype)?;
+        let problem = Problem { device, dtype, geometry: &self.convolution.geometry };
+        match self.convolution.sense {
+            Sense::Plain => products::forward(&problem, pointer(x, xl)?, weight.pointer, to()?)?,
+            Sense::Transposed => products::input_grad(&problem, pointer(x, xl)?, weight.pointer, to()?)?,
         }
         if let Some(bias) = bias {
             let (_, channels, h, w) = shape.dims4()?;
@@ -91,20 +135,22 @@ impl OnCuda {
 
     fn grads(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let device = x.device().as_cuda_device()?;
-        let problem = Problem { device, dtype: x.dtype(), geometry: &self.0.geometry };
+        let problem = Problem { device, dtype: x.dtype(), geometry: &self.convolution.geometry };
+        let shape = weight.shape();
         let dx = needs_gradient(x).then(|| {
             let dx = uninitialized_tensor(device, x.dtype(), x.shape())?;
-            let (weight, _kept) = rounded(device, tensor_pointer(weight)?, weight.shape(), x.dtype())?;
+            let weight = (tensor_pointer(weight)?, self.variable);
+            let weight = rounded(device, weight, shape, x.dtype())?;
             let (from, to) = (tensor_pointer(dy)?, tensor_pointer(&dx)?);
-            match self.0.sense {
-                Sense::Plain => products::input_grad(&problem, from, weight, to)?,
-                Sense::Transposed => products::forward(&problem, from, weight, to)?,
+            match self.convolution.sense {
+                Sense::Plain => products::input_grad(&problem, from, weight.pointer, to)?,
+                Sense::Transposed => products::forward(&problem, from, weight.pointer, to)?,
             }
             Ok::<_, candle_core::Error>(dx)
         });
         let dw = add_gradient(weight, |destination, dw| {
             let (x, dy, dw) = (tensor_pointer(x)?, tensor_pointer(dy)?, tensor_pointer(dw)?);
-            match self.0.sense {
+            match self.convolution.sense {
                 Sense::Plain => products::weight_grad(&problem, x, dy, destination, dw),
                 Sense::Transposed => products::weight_grad(&problem, dy, x, destination, dw),
             }

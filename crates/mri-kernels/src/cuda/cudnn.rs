@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use candle_core::cuda_backend::cudarc::cudnn::{CudnnError, result, sys};
-use candle_core::cuda_backend::cudarc::driver::CudaSlice;
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream};
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{DType, Error, Layout, Result, Shape, bail};
 
@@ -23,56 +24,33 @@ use crate::matmul::Destination;
 
 /// `x` (n, ci, h, w), `weight` (co, ci, kh, kw) -> `y` (n, co, oh, ow).
 pub(super) fn forward(problem: &Problem, x: Argument, weight: Argument, y: Argument) -> Result<()> {
+    let [x, weight, y] = [raw(&x)?, raw(&weight)?, raw(&y)?];
     with_plan(problem, |handle, plan, workspace| {
-        let (algorithm, bytes) = plan.forward(handle)?;
-        let [x, weight, y, room] = [raw(&x)?, raw(&weight)?, raw(&y)?, workspace.of(problem.device, bytes)?];
-        // SAFETY: the operands have the sizes of the geometry, of which the descriptors are made.
-        unsafe {
-            result::convolution_forward(
-                handle,
-                scale(&1.),
-                plan.x,
-                x,
-                plan.w,
-                weight,
-                plan.conv,
-                algorithm,
-                room,
-                bytes,
-                scale(&0.),
-                plan.y,
-                y,
-            )
-        }
-        .map_err(wrap)
+        plan.forward(handle, (workspace, problem.device), |p, algorithm, room, bytes| {
+            let (one, zero) = (scale(&1.), scale(&0.));
+            // SAFETY: the operands have the sizes of the geometry, of which the descriptors are made.
+            unsafe {
+                result::convolution_forward(
+                    handle, one, p.x, x, p.w, weight, p.conv, algorithm, room, bytes, zero, p.y, y,
+                )
+            }
+        })
     })
 }
 
 /// `dy` (n, co, oh, ow), `weight` (co, ci, kh, kw) -> `dx` (n, ci, h, w).
 pub(super) fn input_grad(problem: &Problem, dy: Argument, weight: Argument, dx: Argument) -> Result<()> {
+    let [dy, weight, dx] = [raw(&dy)?, raw(&weight)?, raw(&dx)?];
     with_plan(problem, |handle, plan, workspace| {
-        let (algorithm, bytes) = plan.input_grad(handle)?;
-        let [dy, weight, dx, room] =
-            [raw(&dy)?, raw(&weight)?, raw(&dx)?, workspace.of(problem.device, bytes)?];
-        // SAFETY: as in `forward`.
-        unsafe {
-            result::convolution_backward_data(
-                handle,
-                scale(&1.),
-                plan.w,
-                weight,
-                plan.y,
-                dy,
-                plan.conv,
-                algorithm,
-                room,
-                bytes,
-                scale(&0.),
-                plan.x,
-                dx,
-            )
-        }
-        .map_err(wrap)
+        plan.input_grad(handle, (workspace, problem.device), |p, algorithm, room, bytes| {
+            let (one, zero) = (scale(&1.), scale(&0.));
+            // SAFETY: as in `forward`.
+            unsafe {
+                result::convolution_backward_data(
+                    handle, one, p.w, weight, p.y, dy, p.conv, algorithm, room, bytes, zero, p.x, dx,
+                )
+            }
+        })
     })
 }
 
@@ -86,55 +64,40 @@ pub(super) fn weight_grad(
 ) -> Result<()> {
     let adds = destination == Destination::Add;
     if problem.dtype == DType::F32 {
-        return weight_grad_in_type(problem, &x, &dy, if adds { 1. } else { 0. }, &dw);
+        return weight_grad_in_type(problem, [x, dy, dw], if adds { 1. } else { 0. });
     }
     // cuDNN gives the gradient in the type of the images; the sum over passes is f32.
     let g = problem.geometry;
     let shape = Shape::from((g.co, g.ci, g.kh, g.kw));
     let part = uninitialized(problem.device, problem.dtype, &shape)?;
-    let part_pointer = || pointer(&part, &Layout::contiguous(&shape));
-    weight_grad_in_type(problem, &x, &dy, 0., &part_pointer()?)?;
+    let part_pointer = pointer(&part, &Layout::contiguous(&shape))?;
+    weight_grad_in_type(problem, [x, dy, part_pointer], 0.)?;
     let count = count(shape.elem_count())?;
-    let arguments = [part_pointer()?, dw, Argument::U32(u32::from(adds)), Argument::U32(count)];
+    let arguments = [part_pointer, dw, Argument::U32(u32::from(adds)), Argument::U32(count)];
     // SAFETY: both have as many elements as the weight.
     unsafe { launch(problem.device, Kernel::Named("add_bf16"), Grid::over_elements(count), &arguments) }
 }
 
-fn weight_grad_in_type(
-    problem: &Problem,
-    x: &Argument,
-    dy: &Argument,
-    beta: f32,
-    dw: &Argument,
-) -> Result<()> {
+fn weight_grad_in_type(problem: &Problem, [x, dy, dw]: [Argument; 3], beta: f32) -> Result<()> {
+    let [x, dy, dw] = [raw(&x)?, raw(&dy)?, raw(&dw)?];
     with_plan(problem, |handle, plan, workspace| {
-        let (algorithm, bytes) = plan.weight_grad(handle)?;
-        let [x, dy, dw, room] = [raw(x)?, raw(dy)?, raw(dw)?, workspace.of(problem.device, bytes)?];
-        // SAFETY: as in `forward`.
-        unsafe {
-            result::convolution_backward_filter(
-                handle,
-                scale(&1.),
-                plan.x,
-                x,
-                plan.y,
-                dy,
-                plan.conv,
-                algorithm,
-                room,
-                bytes,
-                scale(&beta),
-                plan.w,
-                dw,
-            )
-        }
-        .map_err(wrap)
+        plan.weight_grad(handle, (workspace, problem.device), |p, algorithm, room, bytes| {
+            let (one, beta) = (scale(&1.), scale(&beta));
+            // SAFETY: as in `forward`.
+            unsafe {
+                result::convolution_backward_filter(
+                    handle, one, p.x, x, p.y, dy, p.conv, algorithm, room, bytes, beta, p.w, dw,
+                )
+            }
+        })
     })
 }
 
 /// One thread's cuDNN on one device.
 struct Context {
     handle: sys::cudnnHandle_t,
+    /// The handle must not outlive it.
+    stream: Arc<CudaStream>,
     plans: HashMap<(Geometry, DType, Arithmetic), Plan>,
     workspace: Workspace,
 }
@@ -166,7 +129,8 @@ fn with_plan(
     f: impl FnOnce(sys::cudnnHandle_t, &mut Plan, &mut Workspace) -> Result<()>,
 ) -> Result<()> {
     let context = context(problem.device)?;
-    let Context { handle, plans, workspace } = &mut *context.borrow_mut();
+    let Context { handle, stream, plans, workspace } = &mut *context.borrow_mut();
+    stream.context().bind_to_thread().map_err(Error::wrap)?;
     let key = (*problem.geometry, problem.dtype, arithmetic());
     let plan = match plans.entry(key) {
         std::collections::hash_map::Entry::Occupied(plan) => plan.into_mut(),
@@ -184,9 +148,9 @@ fn context(device: &CudaDevice) -> Result<Rc<RefCell<Context>>> {
     let stream = device.cuda_stream();
     stream.context().bind_to_thread().map_err(Error::wrap)?;
     let handle = result::create_handle().map_err(wrap)?;
-    // SAFETY: the handle is new, and the stream lives as long as the device, which lives as long as any tensor on it.
+    // SAFETY: the handle is new, and the context keeps the stream.
     unsafe { result::set_stream(handle, stream.cu_stream() as *mut _) }.map_err(wrap)?;
-    let context = Context { handle, plans: HashMap::new(), workspace: Workspace::default() };
+    let context = Context { handle, stream, plans: HashMap::new(), workspace: Workspace::default() };
     let context = Rc::new(RefCell::new(context));
     CONTEXTS.with_borrow_mut(|contexts| contexts.insert(device.id(), context.clone()));
     Ok(context)
@@ -194,6 +158,7 @@ fn context(device: &CudaDevice) -> Result<Rc<RefCell<Context>>> {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        let _ = self.stream.context().bind_to_thread();
         self.plans.clear();
         // SAFETY: nothing uses the handle any more. A failure leaves a handle behind in a process that is ending.
         let _ = unsafe { result::destroy_handle(self.handle) };

@@ -15,6 +15,9 @@ pub(crate) fn curve_skip(x: &Tensor, knots: &Tensor, logits: &Tensor) -> Result<
     apply3(&contiguous(x)?, &contiguous(knots)?, &contiguous(logits)?, CurveSkip)
 }
 
+/// Threads of a block that gathers a knot's gradient.
+const THREADS: u32 = 256;
+
 struct CurveSkip;
 
 impl CustomOp3 for CurveSkip {
@@ -90,17 +93,31 @@ impl CustomOp3 for CurveSkip {
         // SAFETY: all but the knots are shaped like x.
         unsafe { launch(device, Kernel::Named("curve_skip_backward"), grid, &arguments)? };
         let dknots = add_gradient(knots, |destination, dknots| {
+            let slices = elements.div_ceil(16 * THREADS).clamp(1, 64);
+            let shape = Shape::from((knot_count as usize, slices as usize));
+            let parts = uninitialized_tensor(device, DType::F32, &shape)?;
             let arguments = [
                 tensor_pointer(x)?,
                 tensor_pointer(&dcurve)?,
-                tensor_pointer(dknots)?,
-                Argument::U32(u32::from(destination == Destination::Add)),
+                tensor_pointer(&parts)?,
                 Argument::U32(knot_count),
+                Argument::U32(slices),
                 Argument::U32(elements),
             ];
-            let grid = Grid::of_blocks(knot_count, elements);
-            // SAFETY: one block a knot; the rest as above.
-            unsafe { launch(device, Kernel::Named("knot_gradients"), grid, &arguments) }
+            let grid = Grid { blocks: knot_count * slices, threads: THREADS };
+            // SAFETY: one part a block; the rest as above.
+            unsafe { launch(device, Kernel::Named("knot_parts"), grid, &arguments)? };
+            let arguments = [
+                tensor_pointer(&parts)?,
+                tensor_pointer(dknots)?,
+                Argument::U32(u32::from(destination == Destination::Add)),
+                Argument::U32(slices),
+                Argument::U32(knot_count),
+            ];
+            // SAFETY: as above.
+            unsafe {
+                launch(device, Kernel::Named("knot_gradients"), Grid::over_elements(knot_count), &arguments)
+            }
         })?;
         Ok((dx, dknots, dlogits))
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use candle_core::cuda_backend::cudarc::driver::{CudaFunction, DeviceRepr, LaunchConfig, PushKernelArg};
-use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, compile_ptx};
+use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{DType, Error, Result, bail};
 
@@ -101,7 +101,12 @@ fn function(device: &CudaDevice, kernel: Kernel) -> Result<CudaFunction> {
     if let Some(function) = FUNCTIONS.with_borrow(|functions| functions.get(&key).cloned()) {
         return Ok(function);
     }
-    let found = device.get_or_load_custom_func(&kernel.symbol()?, "mri-kernels", ptx()?)?;
+    let found = device.get_or_load_custom_func(&kernel.symbol()?, "mri-kernels", ptx()?).map_err(
+        |error| match error.to_string().contains("UNSUPPORTED_PTX_VERSION") {
+            true => error.context("this NVRTC is newer than the driver: install the driver's version of it"),
+            false => error,
+        },
+    )?;
     let function = found.into_cuda_function();
     FUNCTIONS.with_borrow_mut(|functions| functions.insert(key, function.clone()));
     Ok(function)
@@ -113,7 +118,9 @@ fn ptx() -> Result<&'static str> {
     let compiled = PTX.get_or_init(|| {
         let program: String =
             SOURCES.iter().map(|(name, text)| format!("#line 1 \"{name}\"\n{text}\n")).collect();
-        compile_ptx(program).map(|ptx| ptx.to_src()).map_err(|error| match error {
+        // No kernel is given one tensor to read and to write by two names.
+        let options = CompileOptions { options: vec!["--restrict".into()], ..CompileOptions::default() };
+        compile_ptx_with_opts(program, options).map(|ptx| ptx.to_src()).map_err(|error| match error {
             CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
             other => other.to_string(),
         })

@@ -22,12 +22,12 @@ mod source;
 
 pub(crate) use arithmetic::set_arithmetic;
 pub(crate) use concat::concat_channels;
-pub(crate) use convolution::convolution;
+pub(crate) use convolution::{RoundedWeights, convolution};
 pub(crate) use curve::curve_skip;
 pub(crate) use doubled_kernel::doubled_kernel;
 pub(crate) use instance_norm::instance_norm_leaky_relu;
 pub(crate) use losses::{against_target, l1};
-pub(crate) use memory::{forget_peak, memory, open, upload};
+pub(crate) use memory::{forget_peak, has_bf16, memory, open, upload};
 pub(crate) use operand::unwritten_gradient;
 pub(crate) use optimizer::{adam_update, move_toward};
 pub(crate) use pointwise::{dropout, leaky_relu, tanh};

@@ -13,7 +13,7 @@ use super::operand::{address, count, tensor_pointer};
 use crate::{Adam, AdamSlot};
 
 /// Elements that one block updates; the kernels have the same number.
-const CHUNK: usize = 65536;
+const CHUNK: usize = 16384;
 const THREADS: u32 = 512;
 
 pub(crate) fn adam_update(slots: &[AdamSlot], adam: &Adam, loss: &Tensor) -> Result<()> {

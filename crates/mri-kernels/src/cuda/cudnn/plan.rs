@@ -1,29 +1,35 @@
 //! What cuDNN is told of one geometry, and the algorithms that it is to take for it.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
-use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
+use candle_core::cuda_backend::CudaDevice;
+use candle_core::cuda_backend::cudarc::cudnn::{CudnnError, result, sys};
 use candle_core::{DType, Error, Result, bail};
 
-use super::wrap;
+use super::{Workspace, wrap};
 use crate::Arithmetic;
 use crate::conv::Geometry;
 
-/// Algorithms that want more memory than this are passed over.
-const WORKSPACE_BYTES: usize = 1 << 30;
 /// As many algorithms as cuDNN has for any direction, and some to spare.
 const ASKED: usize = 16;
 
-/// Descriptors, and each direction's algorithm with its workspace in bytes, chosen when first asked for.
+/// An algorithm, and the arithmetic that cuDNN means it for.
+struct Candidate<A> {
+    algorithm: A,
+    math: sys::cudnnMathType_t,
+}
+
+/// Descriptors, and the algorithms for each direction: those that are allowed, the fastest first as cuDNN thinks, from the
+/// first that has worked. They are asked for when first needed.
 pub(super) struct Plan {
     pub(super) x: sys::cudnnTensorDescriptor_t,
     pub(super) y: sys::cudnnTensorDescriptor_t,
     pub(super) w: sys::cudnnFilterDescriptor_t,
     pub(super) conv: sys::cudnnConvolutionDescriptor_t,
     arithmetic: Arithmetic,
-    forward: Option<(sys::cudnnConvolutionFwdAlgo_t, usize)>,
-    input_grad: Option<(sys::cudnnConvolutionBwdDataAlgo_t, usize)>,
-    weight_grad: Option<(sys::cudnnConvolutionBwdFilterAlgo_t, usize)>,
+    forward: Option<Vec<Candidate<sys::cudnnConvolutionFwdAlgo_t>>>,
+    input_grad: Option<Vec<Candidate<sys::cudnnConvolutionBwdDataAlgo_t>>>,
+    weight_grad: Option<Vec<Candidate<sys::cudnnConvolutionBwdFilterAlgo_t>>>,
 }
 
 impl Plan {
@@ -73,33 +79,78 @@ impl Plan {
     }
 }
 
-/// A direction's method of [`Plan`]: the algorithm kept, or the first of those that cuDNN thinks fastest which is
-/// allowed.
+/// A direction's method of [`Plan`]: runs `call` with the algorithms in turn, until one works. What cuDNN recommends it
+/// may yet refuse, for want of memory or for the shape.
 macro_rules! direction {
-    ($name:ident, $ask:path, $algorithm:ty, $perf:ty, [$a:ident, $b:ident, $c:ident, $d:ident]) => {
+    ($name:ident, $ask:path, $room:path, $algorithm:ty, $perf:ty, [$a:ident, $b:ident, $c:ident, $d:ident]) => {
         impl Plan {
-            pub(super) fn $name(&mut self, handle: sys::cudnnHandle_t) -> Result<($algorithm, usize)> {
-                if let Some(chosen) = self.$name {
-                    return Ok(chosen);
-                }
-                // SAFETY: plain numbers, for which zero is valid.
-                let mut found: [$perf; ASKED] = unsafe { std::mem::zeroed() };
-                let (mut count, asked) = (0, ASKED as c_int);
-                // SAFETY: the descriptors are set, and there is room for as many answers as are asked for.
-                unsafe {
-                    $ask(handle, self.$a, self.$b, self.$c, self.$d, asked, &mut count, found.as_mut_ptr())
-                }
-                .map_err(wrap)?;
-                let fits = |perf: &&$perf| {
-                    perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
-                        && perf.memory <= WORKSPACE_BYTES
-                        && (!self.arithmetic.deterministic
-                            || perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
+            pub(super) fn $name(
+                &mut self,
+                handle: sys::cudnnHandle_t,
+                (workspace, device): (&mut Workspace, &CudaDevice),
+                call: impl Fn(&Self, $algorithm, *mut c_void, usize) -> std::result::Result<(), CudnnError>,
+            ) -> Result<()> {
+                let mut candidates = match self.$name.take() {
+                    Some(candidates) => candidates,
+                    None => {
+                        // SAFETY: plain numbers, for which zero is valid.
+                        let mut found: [$perf; ASKED] = unsafe { std::mem::zeroed() };
+                        let (mut count, asked) = (0, ASKED as c_int);
+                        // SAFETY: the descriptors are set, and there is room for as many answers as are asked for.
+                        unsafe {
+                            $ask(
+                                handle,
+                                self.$a,
+                                self.$b,
+                                self.$c,
+                                self.$d,
+                                asked,
+                                &mut count,
+                                found.as_mut_ptr(),
+                            )
+                        }
+                        .map_err(wrap)?;
+                        let found = found.iter().take(usize::try_from(count).unwrap_or(0));
+                        found
+                            .filter(|perf| {
+                                perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                                    && (!self.arithmetic.deterministic
+                                        || perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
+                            })
+                            .map(|perf| Candidate { algorithm: perf.algo, math: perf.mathType })
+                            .collect()
+                    }
                 };
-                let Some(best) = found.iter().take(usize::try_from(count).unwrap_or(0)).find(fits) else {
-                    bail!("mri-kernels: cuDNN has no {} for this convolution", stringify!($name))
-                };
-                Ok(*self.$name.insert((best.algo, best.memory)))
+                let mut refusal = format!("cuDNN has no {} for this convolution", stringify!($name));
+                for (place, candidate) in candidates.iter().enumerate() {
+                    // SAFETY: the descriptors are set.
+                    let bytes = unsafe {
+                        if self.arithmetic.tf32 {
+                            result::set_convolution_math_type(self.conv, candidate.math).map_err(wrap)?;
+                        }
+                        $room(handle, self.$a, self.$b, self.$c, self.$d, candidate.algorithm)
+                    };
+                    let room =
+                        bytes.map_err(wrap).and_then(|bytes| Ok((workspace.of(device, bytes)?, bytes)));
+                    let done = room.map_err(|error| error.to_string()).and_then(|(room, bytes)| {
+                        match call(self, candidate.algorithm, room, bytes) {
+                            Err(CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED)) => {
+                                Ok(Err(CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED)))
+                            }
+                            Err(error) => Err(wrap(error).to_string()),
+                            Ok(()) => Ok(Ok(())),
+                        }
+                    });
+                    match done {
+                        Ok(result) => {
+                            candidates.drain(..place);
+                            self.$name = Some(candidates);
+                            return result.map_err(wrap);
+                        }
+                        Err(message) => refusal = message,
+                    }
+                }
+                bail!("mri-kernels: {}: {refusal}", stringify!($name))
             }
         }
     };
@@ -108,6 +159,7 @@ macro_rules! direction {
 direction!(
     forward,
     result::get_convolution_forward_algorithm,
+    result::get_convolution_forward_workspace_size,
     sys::cudnnConvolutionFwdAlgo_t,
     sys::cudnnConvolutionFwdAlgoPerf_t,
     [x, w, conv, y]
@@ -115,6 +167,7 @@ direction!(
 direction!(
     input_grad,
     result::get_convolution_backward_data_algorithm,
+    result::get_convolution_backward_data_workspace_size,
     sys::cudnnConvolutionBwdDataAlgo_t,
     sys::cudnnConvolutionBwdDataAlgoPerf_t,
     [w, y, conv, x]
@@ -122,6 +175,7 @@ direction!(
 direction!(
     weight_grad,
     result::get_convolution_backward_filter_algorithm,
+    result::get_convolution_backward_filter_workspace_size,
     sys::cudnnConvolutionBwdFilterAlgo_t,
     sys::cudnnConvolutionBwdFilterAlgoPerf_t,
     [x, y, conv, w]

@@ -1,7 +1,7 @@
 // The bias of a convolution, one value a channel.
 
 template <typename T>
-__device__ void add_bias(T* y, const float* bias, u32 channels, u32 area, u32 count) {
+__device__ void add_bias(T * y, const float* bias, u32 channels, u32 area, u32 count) {
     FOR_EACH(i, count) store(y, i, load(y, i) + bias[i / area % channels]);
 }
 #define PARAMETERS(T) (T * y, const float* bias, u32 channels, u32 area, u32 count)

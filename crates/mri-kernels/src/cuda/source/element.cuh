@@ -21,10 +21,10 @@ __device__ __forceinline__ void store(bf16* p, u32 i, float v) {
 
 // The elements that this thread visits, when the whole grid shares `count` of them.
 #define FOR_EACH(i, count) \
-    for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += gridDim.x * blockDim.x)
+    _Pragma("unroll 4") for (u32 i = blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += gridDim.x * blockDim.x)
 
 // The elements that this thread visits, when each block visits all.
-#define FOR_EACH_IN_BLOCK(i, count) for (u32 i = threadIdx.x; i < (count); i += blockDim.x)
+#define FOR_EACH_IN_BLOCK(i, count) _Pragma("unroll 4") for (u32 i = threadIdx.x; i < (count); i += blockDim.x)
 
 // Defines the kernels NAME_f32 and NAME_bf16 of a template `NAME<T>`.
 #define FOR_BOTH_TYPES(NAME, PARAMETERS, ARGUMENTS)                                      \

@@ -1,6 +1,6 @@
 // Updates of many tensors in one launch: one block a chunk. `chunks` tells each block its tensor and the chunk's number.
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 16384 };
 
 struct Chunk {
     u32 tensor;
