@@ -328,10 +328,7 @@ impl CycleGan {
         if deviation == 0. {
             return Ok(x.clone());
         }
-        let noise = mri_unet::standard_normals(self.seed, &format!("cycle-noise.{index}"), x.elem_count());
-        let noise: Vec<f32> = noise.into_iter().map(|z| z as f32).collect();
-        let noise = mri_kernels::upload(&Tensor::from_vec(noise, x.shape(), &Device::Cpu)?, &self.device)?;
-        mri_kernels::add(x, &(noise * deviation)?)
+        mri_kernels::normal_noise(x, deviation, random::cycle_noise_key(self.seed, index))
     }
 }
 

@@ -5,6 +5,7 @@
 use candle_core::{DType, Result, Tensor, Var};
 
 use crate::dropout::{bits, threshold};
+use crate::normal_noise::deviates;
 use crate::reflection_pad2d::reflected;
 use crate::{Adam, AdamSlot};
 
@@ -117,6 +118,11 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
     let kept = |i: u64| if bits(key, i) < threshold { 0. } else { scale };
     let mask: Vec<f32> = (0..x.elem_count() as u64).map(kept).collect();
     x.mul(&Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?)
+}
+
+/// See [`crate::normal_noise`].
+pub fn normal_noise(x: &Tensor, deviation: f64, key: [u8; 32]) -> Result<Tensor> {
+    x + deviates(x, deviation, key)?
 }
 
 /// See [`crate::mse`].

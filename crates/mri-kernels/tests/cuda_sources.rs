@@ -91,6 +91,7 @@ fn every_source_compiles_to_ptx() {
         "doubled_kernel.cu",
         "instance_norm.cu",
         "losses.cu",
+        "normal_noise.cu",
         "optimizer.cu",
         "pointwise.cu",
         "reflection_pad2d.cu",

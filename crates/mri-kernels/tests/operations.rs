@@ -55,6 +55,24 @@ fn instance_norm_equals_the_reference() {
 }
 
 #[test]
+fn normal_noise_equals_the_reference_and_follows_its_key() {
+    for shape in SHAPES {
+        agree(
+            &format!("normal noise {shape:?}"),
+            &[noise(1, &shape)],
+            |t| normal_noise(&t[0], 0.05, [3; 32]),
+            |t| composed::normal_noise(&t[0], 0.05, [3; 32]),
+        );
+    }
+    let zeros = Tensor::zeros((4, 5), DType::F32, &candle_core::Device::Cpu).unwrap();
+    let values =
+        |key| normal_noise(&zeros, 2., key).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let expected: Vec<f32> = standard_normals([3; 32], 20).into_iter().map(|z| z as f32 * 2.).collect();
+    assert_eq!(values([3; 32]), expected);
+    assert_ne!(values([4; 32]), expected);
+}
+
+#[test]
 fn instance_norm_keeps_its_precision_far_from_zero() {
     let x = (noise(1, &[1, 1, 64, 64]) + 1000.).unwrap();
     let y = instance_norm(&x, None, 1e-5).unwrap();

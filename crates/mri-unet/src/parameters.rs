@@ -1,10 +1,11 @@
 //! The variables of a network, by name: seeded, saved, loaded, and seen frozen.
 
 use crate::error::{NetworkError, Result};
-use crate::normal::standard_normals;
 use candle_core::{DType, Device, Shape, Tensor, Var};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
+use mri_kernels::standard_normals;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -124,7 +125,8 @@ impl Parameters {
         let values: Vec<f32> = match init {
             Init::Const(value) => vec![value as f32; count],
             Init::Randn { mean, stdev } => {
-                standard_normals(seed, name, count).into_iter().map(|z| (mean + stdev * z) as f32).collect()
+                let key = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize();
+                standard_normals(key.into(), count).into_iter().map(|z| (mean + stdev * z) as f32).collect()
             }
             other => {
                 return Err(NetworkError::Config {

@@ -5,8 +5,11 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use mri_kernels::{
     Adam, AdamSlot, adam_update, add, bce_with_logits, by_candle, cast, concat_channels, conv_transpose2d,
     conv2d, curve_skip, doubled_kernel, dropout, instance_norm_leaky_relu, l1, leaky_relu, move_toward, mse,
-    reflection_pad2d, tanh, upload,
+    normal_noise, reflection_pad2d, tanh, upload,
 };
+
+/// All bytes differ, so that one out of its place is seen.
+const NOISE_KEY: [u8; 32] = *b"0123456789abcdefghijklmnopqrs\x80\xfe\xff";
 
 /// A function of tensors.
 type Function<'a> = dyn Fn(&[Tensor]) -> Result<Tensor> + 'a;
@@ -146,6 +149,15 @@ fn floats(gpu: &Device, report: &mut Report) -> Result<()> {
         };
         greatest(&run(gpu)?, &run(&Device::Cpu)?)
     })?;
+    // A part of a block's draws; more than the share of them that is accepted on average, so that the last block goes on;
+    // several blocks; blocks of several tiles.
+    for shape in [[1, 1, 1, 1], [1, 1, 7, 9], [1, 1, 8, 201], [3, 2, 65, 66], [2, 1, 1200, 1000]] {
+        let x = [noise(1, &shape)?];
+        report.expect(&format!("normal noise {shape:?}"), 0., || {
+            let run = |device: &Device| with_gradients(device, &x, |t| normal_noise(&t[0], 0.05, NOISE_KEY));
+            greatest(&run(gpu)?, &run(&Device::Cpu)?)
+        })?;
+    }
     // Pixels on the bounds and beyond them too.
     let x = (noise(1, &[2, 1, 97, 91])? * 1.2)?;
     let knots = (noise(2, &[33])? * 1.1)?;

@@ -1,16 +1,41 @@
-//! Normal deviates whose bits depend on nothing but (seed, name).
+//! Normal deviates whose bits depend on nothing but a key.
 
+use candle_core::{Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
 
-/// `count` draws from N(0, 1), from a ChaCha8 stream keyed by sha256(seed, name).
+use crate::recording::{add, by_candle};
+use crate::route::{self, Route};
+
+/// Adds noise of this standard deviation to `x`: the [`standard_normals`] of `key` in the order of the elements, the same
+/// on every device. CUDA draws them itself.
 ///
-/// Marsaglia's polar method in f64 with a logarithm of our own: only operations that IEEE 754 rounds
-/// exactly, so that the platform's mathematics library has no say in the weights.
-pub fn standard_normals(seed: u64, name: &str, count: usize) -> Vec<f64> {
-    let key = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name.as_bytes()).finalize();
-    let mut stream = ChaCha8Rng::from_seed(key.into());
+/// # Shapes
+/// Any; the result has that of `x`.
+///
+/// # Errors
+/// None on the CPU; on other devices those of the device.
+pub fn normal_noise(x: &Tensor, deviation: f64, key: [u8; 32]) -> Result<Tensor> {
+    match route::of_floats(&[x]) {
+        #[cfg(feature = "cuda")]
+        Route::Cuda => crate::cuda::normal_noise(x, deviation as f32, key),
+        Route::Cpu => add(x, &deviates(x, deviation, key)?),
+        Route::Composed => by_candle(&[x], |t| crate::composed::normal_noise(&t[0], deviation, key)),
+    }
+}
+
+/// Noise shaped like `x`, on its device.
+pub(crate) fn deviates(x: &Tensor, deviation: f64, key: [u8; 32]) -> Result<Tensor> {
+    let draws = standard_normals(key, x.elem_count()).into_iter().map(|z| z as f32).collect::<Vec<_>>();
+    Tensor::from_vec(draws, x.shape(), x.device())?.to_dtype(x.dtype())? * deviation
+}
+
+/// `count` draws from N(0, 1), from a ChaCha8 stream.
+///
+/// Marsaglia's polar method in f64 with a logarithm of our own: only operations that IEEE 754 rounds exactly, so that the
+/// platform's mathematics library has no say in them, and a GPU can make the same.
+pub fn standard_normals(key: [u8; 32], count: usize) -> Vec<f64> {
+    let mut stream = ChaCha8Rng::from_seed(key);
     let mut draws = Vec::with_capacity(count + 1);
     while draws.len() < count {
         let (u, v) = (symmetric_uniform(stream.next_u64()), symmetric_uniform(stream.next_u64()));
@@ -61,7 +86,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_a_normal() {
-        let draws = standard_normals(7, "moments", 100_001);
+        let draws = standard_normals([7; 32], 100_001);
         assert_eq!(draws.len(), 100_001);
         let moment = |p: i32| draws.iter().map(|d| d.powi(p)).sum::<f64>() / draws.len() as f64;
         // Standard errors: 1, sqrt 2, sqrt 15, sqrt 96 over sqrt n = 316.
@@ -71,9 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn streams_of_different_names_and_seeds_are_unrelated() {
-        let a = standard_normals(1, "a", 10_000);
-        for b in [standard_normals(1, "b", 10_000), standard_normals(2, "a", 10_000)] {
+    fn streams_of_different_keys_are_unrelated() {
+        let a = standard_normals([0; 32], 10_000);
+        let mut other = [0; 32];
+        other[31] = 1;
+        for b in [standard_normals([1; 32], 10_000), standard_normals(other, 10_000)] {
             let correlation = a.iter().zip(&b).map(|(a, b)| a * b).sum::<f64>() / 10_000.;
             assert!(correlation.abs() < 0.04, "{correlation}");
         }
