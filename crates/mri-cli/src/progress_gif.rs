@@ -40,6 +40,19 @@ pub fn write(run: &Path) -> anyhow::Result<()> {
 
 /// The panels of a run, `samples/epoch_*.png`, in the order of their epochs.
 pub fn samples(run: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    Ok(numbered_samples(run)?.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Deletes the panels of epochs after `epoch`, which will be done again.
+pub fn drop_samples_after(run: &Path, epoch: usize) -> anyhow::Result<()> {
+    for (_, path) in numbered_samples(run)?.into_iter().filter(|(number, _)| *number > epoch as u64) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The panels with their epochs, which they are sorted by.
+fn numbered_samples(run: &Path) -> anyhow::Result<Vec<(u64, PathBuf)>> {
     let folder = run.join("samples");
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -48,12 +61,11 @@ pub fn samples(run: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(number) = name.strip_prefix("epoch_").and_then(|rest| rest.strip_suffix(".png")) {
-            panels.push((number.parse().unwrap_or(u64::MAX), path));
-        }
+        let number = name.strip_prefix("epoch_").and_then(|rest| rest.strip_suffix(".png")?.parse().ok());
+        panels.extend(number.map(|number| (number, path)));
     }
     panels.sort();
-    Ok(panels.into_iter().map(|(_, path)| path).collect())
+    Ok(panels)
 }
 
 /// At most [`MOST_FRAMES`] of `panels`, evenly.
@@ -92,6 +104,19 @@ mod tests {
             shades.push(frame.buffer[0]);
         }
         assert_eq!(shades, [5, 10, 100]);
+    }
+
+    #[test]
+    fn panels_of_epochs_to_come_are_deleted_and_nothing_else() {
+        let run = tempfile::tempdir().unwrap();
+        let folder = run.path().join("samples");
+        std::fs::create_dir(&folder).unwrap();
+        for name in ["epoch_0004.png", "epoch_0005.png", "epoch_10000.png", "epoch_mine.png"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        drop_samples_after(run.path(), 4).unwrap();
+        assert_eq!(samples(run.path()).unwrap(), [folder.join("epoch_0004.png")]);
+        assert!(folder.join("epoch_mine.png").exists());
     }
 
     #[test]

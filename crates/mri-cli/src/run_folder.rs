@@ -148,4 +148,22 @@ mod tests {
         let text = fs::read_to_string(run.metrics()).unwrap();
         assert_eq!(text, "{\"epoch\":1,\"step\":1}\n{\"epoch\":1,\"step\":2}\n{\"epoch\":1,\"step\":3}\n");
     }
+
+    #[test]
+    fn a_checkpoint_epochs_ago_drops_the_records_of_all_epochs_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder { path: folder.path().join("run") };
+        run.make(&Config::default()).unwrap();
+        let record = |epoch: u64| {
+            format!(
+                "{{\"epoch\":{epoch},\"step\":{}}}\n{{\"epoch\":{epoch},\"validation\":{{}}}}\n",
+                epoch * 4
+            )
+        };
+        // The process was killed while it wrote the last line.
+        let killed = (1..=5).map(record).collect::<String>() + "{\"epoch\":6,\"st";
+        fs::write(run.metrics(), killed).unwrap();
+        drop(MetricsLog::open(&run, 8, 2).unwrap());
+        assert_eq!(fs::read_to_string(run.metrics()).unwrap(), record(1) + &record(2));
+    }
 }

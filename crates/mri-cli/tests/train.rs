@@ -122,6 +122,13 @@ fn assert_same_files(folder: &TempDir, runs: [&str; 2], names: &[&str]) {
     }
 }
 
+/// Each step and its losses.
+fn recorded_steps(folder: &TempDir, run: &str) -> Vec<(u64, String)> {
+    let records = lines_of(&folder.path().join(run).join("metrics.jsonl"));
+    let of_step = |record: &Value| Some((record.get("step")?.as_u64()?, record["loss"].to_string()));
+    records.iter().filter_map(of_step).collect()
+}
+
 const STATES: [&str; 3] =
     ["checkpoints/last.safetensors", "checkpoints/best.safetensors", "model.safetensors"];
 
@@ -139,32 +146,33 @@ fn three_epochs_and_three_resumed_equal_six_in_every_byte_for_any_number_of_thre
 
     assert_same_files(&folder, ["straight", "one-thread"], &STATES);
     assert_same_files(&folder, ["straight", "broken"], &STATES);
-    let steps = |run: &str| {
-        let records = lines_of(&folder.path().join(run).join("metrics.jsonl"));
-        let of_step = |record: &Value| Some((record.get("step")?.as_u64()?, record["loss"].to_string()));
-        records.iter().filter_map(of_step).collect::<Vec<_>>()
-    };
-    assert_eq!(steps("straight"), steps("broken"));
+    assert_eq!(recorded_steps(&folder, "straight"), recorded_steps(&folder, "broken"));
     assert!(fs::read_to_string(folder.path().join("broken/config.toml")).unwrap().contains("epochs = 6"));
 }
 
+/// What a training says that starts in the run folder `stopped` and receives `signal` in its second epoch.
 #[cfg(unix)]
-#[test]
-fn an_interrupted_training_saves_ends_cleanly_and_goes_on_as_if_nothing_had_happened() {
+fn ended_by(signal: &str, folder: &TempDir, arguments: &[&str]) -> std::process::Output {
     use std::process::{Command, Stdio};
-    let folder = heads();
-    let fresh = [&["--t1", "t1", "--t2", "t2", "--epochs", "40"], &TINY[2..], &MEASURED].concat();
-    with_threads(&folder, "2", &[&fresh[..], &["--out", "straight"]].concat());
-
-    let arguments = [&["train", "--device", "cpu", "--out", "stopped"], &fresh[..]].concat();
+    let arguments = [&["train", "--device", "cpu", "--out", "stopped"], arguments].concat();
     let mut training = mri_cli(folder.path(), &arguments);
     let child = training.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let metrics = folder.path().join("stopped/metrics.jsonl");
     while !fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() > 5) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let said = Said::from(child.wait_with_output().unwrap()).done();
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    child.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_saves_ends_cleanly_and_goes_on_as_if_nothing_had_happened() {
+    let folder = heads();
+    let fresh = [&["--t1", "t1", "--t2", "t2", "--epochs", "40"], &TINY[2..], &MEASURED].concat();
+    with_threads(&folder, "2", &[&fresh[..], &["--out", "straight"]].concat());
+
+    let said = Said::from(ended_by("-INT", &folder, &fresh)).done();
     assert!(said.stdout.starts_with("go on with: "), "{}", said.stdout);
     assert!(said.stdout.ends_with("mri-cli train --resume stopped\n"), "{}", said.stdout);
     assert!(said.stderr.contains("stopped and saved after step"), "{}", said.stderr);
@@ -172,6 +180,19 @@ fn an_interrupted_training_saves_ends_cleanly_and_goes_on_as_if_nothing_had_happ
 
     with_threads(&folder, "2", &["--resume", "stopped"]);
     assert_same_files(&folder, ["straight", "stopped"], &STATES);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_training_goes_on_from_what_it_had_saved_as_if_nothing_had_happened() {
+    let folder = heads();
+    let fresh = [&["--t1", "t1", "--t2", "t2", "--epochs", "40"], &TINY[2..], &MEASURED].concat();
+    with_threads(&folder, "2", &[&fresh[..], &["--out", "straight"]].concat());
+
+    assert!(!ended_by("-KILL", &folder, &fresh).status.success());
+    with_threads(&folder, "2", &["--resume", "stopped"]);
+    assert_same_files(&folder, ["straight", "stopped"], &STATES);
+    assert_eq!(recorded_steps(&folder, "straight"), recorded_steps(&folder, "stopped"));
 }
 
 #[test]

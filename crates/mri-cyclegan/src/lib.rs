@@ -9,6 +9,7 @@ mod loss;
 mod losses;
 mod pool;
 mod random;
+mod save_interval;
 mod schedule;
 mod tone_start;
 mod train;

@@ -2,6 +2,7 @@
 
 use crate::{
     CheckpointFolder, CycleGan, Error, Losses, Result, TrainConfig,
+    save_interval::SaveInterval,
     unread::{Unread, UnreadStep},
 };
 use candle_core::Tensor;
@@ -113,17 +114,21 @@ pub struct Training<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Trains `model` from `progress` to `config.epochs`, saving after each epoch.
+/// Trains `model` from `progress` to `config.epochs`.
+///
+/// The newest state is saved at a stop, at the end, with each best one, and else at the end of the first epoch and of each
+/// that ends 30 s or more after it was last saved: a process that is killed loses no more than that and an epoch.
 ///
 /// # Errors
 /// [`Error::NonFinite`] where a loss is not finite: then nothing of that step or after it has been saved.
 pub fn train(model: &mut CycleGan, progress: &mut Progress, training: Training) -> Result<Outcome> {
     let unread = Unread::on(model.device());
-    train_with(unread, model, progress, training)
+    train_with(unread, SaveInterval::default(), model, progress, training)
 }
 
 fn train_with(
     mut unread: Unread,
+    mut save_interval: SaveInterval,
     model: &mut CycleGan,
     progress: &mut Progress,
     training: Training,
@@ -180,9 +185,13 @@ fn train_with(
         if is_best {
             checkpoints.save_best(model, progress)?;
         }
-        checkpoints.save_last(model, progress)?;
-        tracing::info!(epoch = progress.epoch, step = model.steps(), is_best, "checkpoint written");
-        if stop.load(Ordering::Relaxed) {
+        let is_stopped = stop.load(Ordering::Relaxed);
+        if is_best || is_stopped || progress.epoch == config.epochs || save_interval.is_over() {
+            checkpoints.save_last(model, progress)?;
+            save_interval.restart();
+            tracing::info!(epoch = progress.epoch, step = model.steps(), is_best, "checkpoint written");
+        }
+        if is_stopped {
             return Ok(if progress.epoch < config.epochs { Outcome::Stopped } else { Outcome::Finished });
         }
     }

@@ -100,6 +100,7 @@ pub fn run(args: Args) -> Result<()> {
     // Nothing is written before all that can be wrong with settings and data has been looked at.
     run.make(&as_given)?;
     whole_file::write_text(&run.manifest(), &serde_json::to_string_pretty(&dataset.manifest)?)?;
+    progress_gif::drop_samples_after(&run.path, progress.epoch)?;
 
     let batches = LoaderBatches { loader: &loader, batch: config.train.batch, device: &device };
     let translator = Translator::of_training(&model, &checkpoints.domains, &settings)?;
