@@ -51,7 +51,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench_step(action: &str) -> Command {
+pub(crate) fn bench_step(action: &str) -> Command {
     let mut command = crate::cargo(action);
     command.args(["--package", "mri-cyclegan", "--example", "bench_step"]);
     command
@@ -59,18 +59,23 @@ fn bench_step(action: &str) -> Command {
 
 /// The one line of JSON that a workload prints.
 fn measure(workload: &str) -> Result<String> {
-    let output = bench_step("run")
-        .args(["--quiet", "--", workload])
+    printed(bench_step("run").args(["--quiet", "--", workload]))
+        .with_context(|| format!("workload {workload} failed"))
+}
+
+/// What `command` prints; its stderr goes to ours.
+pub(crate) fn printed(command: &mut Command) -> Result<String> {
+    let output = command
         .stderr(Stdio::inherit())
         .output()
-        .context("cannot start cargo")?;
-    ensure!(output.status.success(), "workload {workload} failed: {}", output.status);
-    let text = String::from_utf8(output.stdout).context("the benchmark printed no text")?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    ensure!(output.status.success(), "{} ended with {}", command.get_program().display(), output.status);
+    let text = String::from_utf8(output.stdout).context("what it printed is not UTF-8")?;
     Ok(text.trim().to_owned())
 }
 
 /// The number after `"key":` in a flat JSON object.
-fn number(json: &str, key: &str) -> Option<f64> {
+pub(crate) fn number(json: &str, key: &str) -> Option<f64> {
     let (_, rest) = json.split_once(&format!("\"{key}\":"))?;
     let end = rest.find([',', '}']).unwrap_or(rest.len());
     rest.get(..end)?.trim().parse().ok()

@@ -11,7 +11,7 @@ pub(crate) fn gpu_features() -> Vec<&'static str> {
     if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
         return vec!["metal", "accelerate"];
     }
-    if !runs("nvidia-smi", "-L") {
+    if !has_nvidia_gpu() {
         return Vec::new();
     }
     let Some(toolkit) = cuda_toolkit() else {
@@ -20,6 +20,15 @@ pub(crate) fn gpu_features() -> Vec<&'static str> {
         );
         return Vec::new();
     };
+    cuda_features(&toolkit)
+}
+
+pub(crate) fn has_nvidia_gpu() -> bool {
+    runs("nvidia-smi", "-L")
+}
+
+/// Cargo features for CUDA: with cuDNN where its headers are.
+pub(crate) fn cuda_features(toolkit: &Path) -> Vec<&'static str> {
     let headers = [toolkit.join("include"), "/usr/include".into(), "/usr/include/x86_64-linux-gnu".into()];
     if headers.iter().any(|folder| folder.join("cudnn.h").exists()) {
         vec!["cuda", "cudnn"]
@@ -29,7 +38,7 @@ pub(crate) fn gpu_features() -> Vec<&'static str> {
 }
 
 /// The folder that holds `bin/nvcc`.
-fn cuda_toolkit() -> Option<PathBuf> {
+pub(crate) fn cuda_toolkit() -> Option<PathBuf> {
     let named = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
     let on_path: Vec<PathBuf> = std::env::var_os("PATH")
         .map(|path| {

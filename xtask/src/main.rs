@@ -7,19 +7,37 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 
 mod bench;
+mod gpu_bench;
+mod gpu_test;
 mod machine;
 
 const USAGE: &str = "\
 cargo xtask train [ARGS]     release build with the machine's GPU features, then `mri-cli train ARGS`
 cargo xtask bench [--json]   step time, forward time and peak memory of workloads W1, W2 and W3
+cargo xtask gpu-test [--emulated] [PARTS OF NAMES]
+                             release build with CUDA, then every check whose name has one of the parts (or all): the
+                             GPU's values beside the CPU's. --emulated needs no GPU, but nvcc all the same. What is
+                             built, target/release/examples/gpu_test, takes the same names, and can be copied to a
+                             machine without cargo
+cargo xtask gpu-bench [--executable PATH] [--device cuda|cpu] [WORKLOADS]
+                             training steps of W1 and W3 (or those named) beside PyTorch's, as a table: PyTorch where
+                             python3, or what PYTHON names, has it. With PATH, an example bench_step that was built
+                             elsewhere, it needs no cargo: it and this program can be copied too
 cargo xtask ci               everything that must pass before a merge (.ci/run)";
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let task = args.next().unwrap_or_default();
     let rest: Vec<OsString> = args.collect();
+    let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     let done = match task.to_str() {
         Some("train") => train(&rest),
+        Some("bench" | "gpu-test" | "gpu-bench") if asks_for_help => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("gpu-test") => gpu_test::run(&rest),
+        Some("gpu-bench") => gpu_bench::run(&rest),
         Some("bench") => bench::run(&rest),
         Some("ci") => become_process(Command::new(root().join(".ci/run")).args(&rest).current_dir(root())),
         Some("help" | "--help" | "-h") => {
@@ -44,9 +62,12 @@ fn train(args: &[OsString]) -> Result<ExitCode> {
 
 /// `cargo ACTION --release` on this workspace, with the GPU features that this machine can build and use.
 fn cargo(action: &str) -> Command {
+    cargo_with(action, &machine::gpu_features())
+}
+
+fn cargo_with(action: &str, features: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args([action, "--release", "--manifest-path"]).arg(root().join("Cargo.toml"));
-    let features = machine::gpu_features();
     if !features.is_empty() {
         eprintln!("building with {}", features.join(", "));
         command.args(["--features", &features.join(",")]);
