@@ -2,8 +2,8 @@
 
     python pytorch_step.py W1 --batch 16 --device cuda --precision bf16 --mode compile
 
-f32 convolutions may use TF32 on CUDA, PyTorch's default; bf16 is autocast. Losses are read once, at the end of the timed
-steps. Medians of --runs after --warm-up.
+f32 convolutions may use TF32 on CUDA, PyTorch's default; bf16 is autocast. A run is one step on the CPU and 20 steps on
+CUDA, waited for at their end. Medians of --runs after --warm-up.
 """
 import argparse
 import itertools
@@ -144,23 +144,25 @@ def main():
     model = CycleGan(args.workload, args.device, args.mode)
     image = lambda: torch.rand(args.batch, 1, model.size, model.size, device=args.device) * 2 - 1
     a, b = image(), image()
-    wait = torch.cuda.synchronize if args.device == "cuda" else lambda: None
+    on_cuda = args.device == "cuda"
+    wait = torch.cuda.synchronize if on_cuda else lambda: None
 
     def median_s(work):
-        seconds = []
+        seconds, times = [], 20 if on_cuda else 1
         for _ in range(args.warm_up + args.runs):
             wait()
             start = time.perf_counter()
-            work()
+            for _ in range(times):
+                work()
             wait()
-            seconds.append(time.perf_counter() - start)
+            seconds.append((time.perf_counter() - start) / times)
         return statistics.median(seconds[args.warm_up :])
 
     with torch.autocast(args.device, torch.bfloat16, enabled=args.precision == "bf16"):
         step_s = median_s(lambda: model.step(a, b))
         with torch.no_grad():
             forward_s = median_s(lambda: model.ab(a))
-    peak_mib = torch.cuda.max_memory_allocated() >> 20 if args.device == "cuda" else None
+    peak_mib = torch.cuda.max_memory_allocated() >> 20 if on_cuda else None
     print(json.dumps({"step_s": round(step_s, 6), "forward_s": round(forward_s, 6), "peak_mib": peak_mib}))
 
 
