@@ -23,13 +23,12 @@ const HEAD: &str = "\
 #[derive(Debug, PartialEq)]
 struct Options {
     executable: Option<PathBuf>,
-    device: String,
     workloads: Vec<String>,
 }
 
 impl Options {
     fn parse(args: &[OsString]) -> Result<Self> {
-        let mut options = Self { executable: None, device: "cuda".into(), workloads: vec![] };
+        let mut options = Self { executable: None, workloads: vec![] };
         let mut args = args.iter();
         while let Some(argument) = args.next() {
             let text = argument.to_str().context("an argument is not UTF-8")?;
@@ -37,15 +36,10 @@ impl Options {
                 "--executable" => {
                     options.executable = Some(args.next().context("--executable needs a path")?.into());
                 }
-                "--device" => {
-                    let device = args.next().and_then(|device| device.to_str());
-                    options.device = device.context("--device needs cuda or cpu")?.into();
-                }
                 "W1" | "W2" | "W3" => options.workloads.push(text.into()),
                 _ => bail!("cargo xtask gpu-bench does not know {text}"),
             }
         }
-        ensure!(["cuda", "cpu"].contains(&options.device.as_str()), "--device is cuda or cpu");
         if options.workloads.is_empty() {
             options.workloads = ["W1", "W3"].map(String::from).to_vec();
         }
@@ -63,7 +57,7 @@ struct Case<'a> {
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     let options = Options::parse(args)?;
     if options.executable.is_none() {
-        if options.device == "cuda" && !machine::gpu_features().contains(&"cuda") {
+        if !machine::gpu_features().contains(&"cuda") {
             bail!(
                 "CUDA needs an NVIDIA GPU and nvcc here, or --executable with a bench_step built elsewhere"
             );
@@ -71,7 +65,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
         let built = bench_step("build").status().context("cannot start cargo")?;
         ensure!(built.success(), "the benchmark did not build");
     }
-    let pytorch = PyTorch::find(&options.device)?;
+    let pytorch = PyTorch::find()?;
     print_machine(pytorch.as_ref());
     println!("{HEAD}");
     let mut all_ours_ran = true;
@@ -105,8 +99,8 @@ fn measure(case: &Case, options: &Options, pytorch: Option<&PyTorch>) -> Row {
         eprintln!("{workload}, batch {batch}, {precision}: round {round} of {ROUNDS}");
         ours.push(once(&mut our_step(case, options), "device_peak_mib"));
         if let Some(pytorch) = pytorch {
-            eager.push(once(&mut pytorch.step(case, &options.device, "eager"), "peak_mib"));
-            compiled.push(once(&mut pytorch.step(case, &options.device, "compile"), "peak_mib"));
+            eager.push(once(&mut pytorch.step(case, "eager"), "peak_mib"));
+            compiled.push(once(&mut pytorch.step(case, "compile"), "peak_mib"));
         }
     }
     Row {
@@ -129,7 +123,7 @@ fn our_step(case: &Case, options: &Options) -> Command {
         }
     };
     let size = if case.workload == "W2" { "128" } else { "256" };
-    command.args([case.workload, &case.batch.to_string(), size, &options.device, case.precision]);
+    command.args([case.workload, &case.batch.to_string(), size, "cuda", case.precision]);
     command
 }
 
@@ -148,12 +142,12 @@ struct PyTorch {
 }
 
 impl PyTorch {
-    fn find(device: &str) -> Result<Option<Self>> {
+    fn find() -> Result<Option<Self>> {
         const PROBE: &str = "import sys, torch
-if sys.argv[1] == 'cuda' and not torch.cuda.is_available(): sys.exit('this PyTorch sees no GPU')
+if not torch.cuda.is_available(): sys.exit('this PyTorch sees no GPU')
 print(torch.__version__)";
         let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-        let version = match printed(Command::new(&python).args(["-c", PROBE, device])) {
+        let version = match printed(Command::new(&python).args(["-c", PROBE])) {
             Ok(version) => version,
             Err(_) => return Ok(None),
         };
@@ -163,10 +157,10 @@ print(torch.__version__)";
         Ok(Some(Self { python, version, script }))
     }
 
-    fn step(&self, case: &Case, device: &str, mode: &str) -> Command {
+    fn step(&self, case: &Case, mode: &str) -> Command {
         let mut command = Command::new(&self.python);
         command.arg(&self.script).args([case.workload, "--batch", &case.batch.to_string()]);
-        command.args(["--device", device, "--precision", case.precision, "--mode", mode]);
+        command.args(["--device", "cuda", "--precision", case.precision, "--mode", mode]);
         command
     }
 }
@@ -260,19 +254,15 @@ mod tests {
     #[test]
     fn arguments_are_read() {
         let default = options(&[]).unwrap();
-        let cuda = |workloads: &[&str]| Options {
+        let of = |workloads: &[&str]| Options {
             executable: None,
-            device: "cuda".into(),
             workloads: workloads.iter().map(|&name| name.into()).collect(),
         };
-        assert_eq!(default, cuda(&["W1", "W3"]));
-        assert_eq!(options(&["W2"]).unwrap(), cuda(&["W2"]));
-        let elsewhere = options(&["--device", "cpu", "--executable", "/tmp/bench_step"]).unwrap();
-        assert_eq!(
-            (elsewhere.device.as_str(), elsewhere.executable),
-            ("cpu", Some("/tmp/bench_step".into()))
-        );
-        for wrong in [&["W4"][..], &["--device", "tpu"], &["--device"], &["--executable"]] {
+        assert_eq!(default, of(&["W1", "W3"]));
+        assert_eq!(options(&["W2"]).unwrap(), of(&["W2"]));
+        let elsewhere = options(&["--executable", "/opt/bench_step"]).unwrap();
+        assert_eq!(elsewhere.executable, Some("/opt/bench_step".into()));
+        for wrong in [&["W4"][..], &["--device"], &["--executable"]] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -42,9 +42,10 @@ fn emulate(command: &mut Command, toolkit: &Path) -> Result<()> {
         .status()
         .context("cannot start cargo")?;
     ensure!(installed.success(), "the emulator did not build");
-    let others = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let others = std::env::var_os("LD_LIBRARY_PATH");
     // NVRTC is the toolkit's own.
-    let folders = [folder, toolkit.join("lib64")].into_iter().chain(std::env::split_paths(&others));
+    let folders =
+        [folder, toolkit.join("lib64")].into_iter().chain(others.iter().flat_map(std::env::split_paths));
     command.env("LD_LIBRARY_PATH", std::env::join_paths(folders)?);
     if std::env::var_os("CUDA_COMPUTE_CAP").is_none() {
         // The emulated GPU's. nvidia-smi, which is asked otherwise, is not there.

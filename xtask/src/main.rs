@@ -19,7 +19,7 @@ cargo xtask gpu-test [--emulated] [PARTS OF NAMES]
                              GPU's values beside the CPU's. --emulated needs no GPU, but nvcc all the same. What is
                              built, target/release/examples/gpu_test, takes the same names, and can be copied to a
                              machine without cargo
-cargo xtask gpu-bench [--executable PATH] [--device cuda|cpu] [WORKLOADS]
+cargo xtask gpu-bench [--executable PATH] [WORKLOADS]
                              training steps of W1 and W3 (or those named) beside PyTorch's, as a table: PyTorch where
                              python3, or what PYTHON names, has it. With PATH, an example bench_step that was built
                              elsewhere, it needs no cargo: it and this program can be copied too

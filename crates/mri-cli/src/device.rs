@@ -36,8 +36,8 @@ impl FromStr for DeviceChoice {
 impl DeviceChoice {
     /// Opens the device, to compute exactly and the same every time; a training then sets its own arithmetic.
     pub fn open(self) -> Result<Device> {
-        mri_cyclegan::set_arithmetic(mri_cyclegan::Arithmetic { tf32: false, deterministic: true });
         use candle_core::utils::{cuda_is_available, metal_is_available};
+        mri_cyclegan::set_arithmetic(mri_cyclegan::Arithmetic { tf32: false, deterministic: true });
         match self {
             Self::Auto if cuda_is_available() => Ok(Self::Cuda(0).open().unwrap_or_else(on_the_cpu)),
             Self::Auto if metal_is_available() => Ok(Self::Metal.open().unwrap_or_else(on_the_cpu)),

@@ -197,7 +197,7 @@ impl CycleGan {
     }
 
     /// One step at learning rate `lr` on unpaired batches `a` and `b`, each (N,C,H,W) in [-1,1]: the generators, then
-    /// the discriminators, then the moving average. A GPU is given the work and not waited for.
+    /// the discriminators, then the moving average. A CUDA device is given the work and not waited for.
     ///
     /// Where the losses turn out not to be finite ([`PendingLosses::read`] says so), no weight and no moment has changed in
     /// the half step that they belong to; but the pools hold whatever the generators made, and the step is counted. Go on

@@ -9,19 +9,14 @@ type Batch = Result<(Tensor, Tensor)>;
 ///
 /// This happens on the caller's thread: what the device is told must come in one order.
 pub fn upload_ahead(batches: impl Iterator<Item = Batch>, device: &Device) -> impl Iterator<Item = Batch> {
-    let mut uploaded = batches.map(|batch| {
+    let uploaded = batches.map(|batch| {
         let (a, b) = batch?;
         Ok((mri_kernels::upload(&a, device)?, mri_kernels::upload(&b, device)?))
     });
-    let mut next = None;
-    let mut has_begun = false;
+    let mut uploaded = uploaded.peekable();
     std::iter::from_fn(move || {
-        if !has_begun {
-            has_begun = true;
-            next = uploaded.next();
-        }
-        let present = next.take()?;
-        next = uploaded.next();
+        let present = uploaded.next()?;
+        uploaded.peek();
         Some(present)
     })
 }

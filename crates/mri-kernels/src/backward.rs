@@ -91,9 +91,9 @@ thread_local! {
 ///
 /// Candle adds each gradient to a tensor of zeros, and each sum is a new tensor. A network with 54 million weights
 /// that is run three times in a step would spend much of that step on this. Here a gradient is passed on as it is, and
-/// what it was made from is freed; the convolutions add to one buffer a weight; where the maps are so small that
-/// writing the gradient is what costs, the passes of a weight are kept and computed as one batch at the end; and the
-/// buffers can be used again.
+/// what it was made from is freed; the gradients of a variable are added in one buffer, which can be used again;
+/// and on the CPU, where the maps are so small that writing the gradient is what costs, the passes of a weight are kept
+/// and computed as one batch at the end.
 #[derive(Default)]
 pub struct Backward {
     spare: Sums,
@@ -126,9 +126,9 @@ impl Backward {
         }
         let spare = std::mem::take(&mut self.spare);
         self.lent.clear();
-        let outer = RUNNING.replace(Some(Running { spare, depends, ..Running::default() }));
-        let found = back_through(nodes, &loss);
-        let mut running = RUNNING.replace(outer).unwrap_or_default();
+        let running = Running { spare, depends, ..Running::default() };
+        let (running, found) = with_running(Some(running), || back_through(nodes, &loss));
+        let mut running = running.unwrap_or_default();
         let mut gradients = found?;
         for (weight, passes) in std::mem::take(&mut running.waiting) {
             let (destination, sum) = running.take_sum(&weight)?;
@@ -187,10 +187,23 @@ pub(crate) fn depends(x: &Tensor) -> bool {
 
 /// Runs `f`, a backpropagation of Candle's, out of the sight of the run under way.
 pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
-    let outer = RUNNING.replace(None);
+    with_running(None, f).1
+}
+
+/// Runs `f` within this run, or none, and gives back what then is the run.
+fn with_running<R>(running: Option<Running>, f: impl FnOnce() -> R) -> (Option<Running>, R) {
+    /// Puts the outer run back, also when `f` panics.
+    struct Restore(Option<Running>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RUNNING.replace(self.0.take());
+        }
+    }
+
+    let _outer = Restore(RUNNING.replace(running));
     let result = f();
-    RUNNING.replace(outer);
-    result
+    (RUNNING.take(), result)
 }
 
 /// Adds the gradients of all passes, those over maps of one size as one batch.
@@ -210,7 +223,7 @@ fn add_passes(mut passes: Vec<Pass>, mut destination: Destination, sum: &Tensor)
 }
 
 /// The gradients of `operands` that somebody asks for, which `add` writes to or adds to the tensors that it is given:
-/// returned, or, for variables while [`Backward::run`] runs, left to that.
+/// returned, or, for variables while [`Backward::run`] runs, left to that. No variable may come twice.
 pub(crate) fn add_gradients<const N: usize>(
     operands: [&Tensor; N],
     add: impl FnOnce([Option<(Destination, &Tensor)>; N]) -> Result<()>,

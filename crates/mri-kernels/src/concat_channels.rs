@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use crate::recording::by_candle;
+use crate::recording::concat;
 #[cfg(feature = "cuda")]
 use crate::route::{self, Route};
 
@@ -28,5 +28,5 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if matches!((route::of_images(a, &[]), route::of_images(b, &[])), (Route::Cuda, Route::Cuda)) {
         return crate::cuda::concat_channels(a, b);
     }
-    by_candle(&[a, b], |t| Tensor::cat(t, 1))
+    concat(a, b, 1)
 }

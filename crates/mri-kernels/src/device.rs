@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Result, Tensor};
 
-/// Opens the CUDA device of this number for the work of one thread: one stream of its own, no event for each tensor, and
-/// a memory pool that keeps what it has.
+/// Opens the CUDA device of this number: all work goes on one stream of its own, with no event for each tensor, and the
+/// memory pool keeps what it has.
 ///
 /// # Errors
 /// Without the feature `cuda`, and those of the driver.
@@ -21,13 +21,6 @@ pub struct Arithmetic {
     pub tf32: bool,
     /// The same inputs give the same bits on the same device, at the price of speed.
     pub deterministic: bool,
-}
-
-impl Default for Arithmetic {
-    /// As PyTorch's convolutions: TF32, and whatever is fastest.
-    fn default() -> Self {
-        Self { tf32: true, deterministic: false }
-    }
 }
 
 /// Sets the arithmetic. Only CUDA has a choice.

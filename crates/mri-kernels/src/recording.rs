@@ -32,9 +32,18 @@ thread_local! {
 
 /// Runs `f` with this record, or none, and gives back what then is the record.
 pub(crate) fn with_record<R>(record: Option<Record>, f: impl FnOnce() -> R) -> (Option<Record>, R) {
-    let outer = RECORD.replace(record);
+    /// Puts the outer record back, also when `f` panics.
+    struct Restore(Option<Record>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORD.replace(self.0.take());
+        }
+    }
+
+    let _outer = Restore(RECORD.replace(record));
     let result = f();
-    (RECORD.replace(outer), result)
+    (RECORD.take(), result)
 }
 
 fn is_recording() -> bool {
@@ -107,8 +116,8 @@ pub(crate) fn apply3(
 }
 
 /// A function made of Candle's own operations, as one operation that [`Backward::run`](crate::Backward::run) can
-/// differentiate: without this, what Candle's operations do with the results of this crate's is lost to it. Elsewhere
-/// it is `f(inputs)`.
+/// differentiate: without this, what Candle's operations do with the results of this crate's is lost to it. Whatever
+/// needs a gradient must be among the inputs: what `f` captures is a constant to it. Elsewhere it is `f(inputs)`.
 ///
 /// # Errors
 /// Those of `f`.
@@ -175,6 +184,23 @@ pub fn narrow(x: &Tensor, dim: usize, start: usize, length: usize) -> Result<Ten
     Ok(y)
 }
 
+/// Two tensors joined along `dim`.
+pub(crate) fn concat(a: &Tensor, b: &Tensor, dim: usize) -> Result<Tensor> {
+    if !is_recording() {
+        return Tensor::cat(&[a, b], dim);
+    }
+    let y = Tensor::cat(&[a.detach(), b.detach()], dim)?;
+    let (of_a, of_b) = (a.dim(dim)?, b.dim(dim)?);
+    let needed = [needs_gradient(a), needs_gradient(b)];
+    record(&y, &[a, b], move |dy| {
+        let part = |needed: bool, start: usize, length: usize| {
+            needed.then(|| dy.narrow(dim, start, length)?.contiguous()).transpose()
+        };
+        Ok(vec![part(needed[0], 0, of_a)?, part(needed[1], of_a, of_b)?])
+    });
+    Ok(y)
+}
+
 /// The values in another type; the gradient comes back in the type of `x`.
 ///
 /// # Errors
@@ -191,10 +217,10 @@ pub fn cast(x: &Tensor, dtype: candle_core::DType) -> Result<Tensor> {
 /// The sum of `weight · term`.
 ///
 /// # Shapes
-/// Terms and result: scalars
+/// Terms and result: any, all the same
 ///
 /// # Errors
-/// When there is no term, or one is no scalar.
+/// When there is no term, or the shapes differ.
 pub fn weighted_sum(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
     let sum = |terms: &[(f64, Tensor)]| -> Result<Tensor> {
         let mut weighted = terms.iter().map(|(weight, term)| term * *weight);

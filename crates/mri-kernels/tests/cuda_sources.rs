@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 mod nvrtc;
 use nvrtc::{Nvrtc, source};
 
@@ -13,26 +15,21 @@ fn every_source_compiles_to_ptx() {
             "skipped: no NVRTC here (PyPI's nvidia-cuda-nvrtc, named by NVRTC_LIBRARY, serves)"
         );
     };
-    let headers = source("element.cuh") + &source("reduce.cuh");
-    for name in [
-        "bias.cu",
-        "columns.cu",
-        "curve.cu",
-        "doubled_kernel.cu",
-        "instance_norm.cu",
-        "losses.cu",
-        "normal_noise.cu",
-        "optimizer.cu",
-        "pointwise.cu",
-        "reflection_pad2d.cu",
-    ] {
-        let text = source(name);
-        let ptx = nvrtc.compile(&format!("{headers}{text}")).unwrap_or_else(|log| panic!("{name}: {log}"));
-        // Each kernel of the source has its entry.
-        let of_both_types = text.lines().filter(|line| line.starts_with("FOR_BOTH_TYPES(")).count();
-        let named = text.lines().filter(|line| line.starts_with("extern \"C\" __global__")).count();
-        assert_eq!(ptx.matches(".visible .entry").count(), 2 * of_both_types + named, "{name}");
-    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cuda/source");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".cu"))
+        .collect();
+    names.sort();
+    // All as one program, as they are compiled for a device.
+    let kernels: String = names.iter().map(|name| source(name)).collect();
+    let ptx = nvrtc.compile(&format!("{}{}{kernels}", source("element.cuh"), source("reduce.cuh"))).unwrap();
+    // Each kernel of the sources has its entry.
+    let of_both_types = kernels.lines().filter(|line| line.starts_with("FOR_BOTH_TYPES(")).count();
+    let named = kernels.lines().filter(|line| line.starts_with("extern \"C\" __global__")).count();
+    assert_eq!(ptx.matches(".visible .entry").count(), 2 * of_both_types + named);
+    assert!(names.len() > 5 && named > 5);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Both convolutions as one operation of Candle's graph: forward, and the gradients that somebody needs.
+//! Both convolutions as one operation: forward, and the gradients that somebody needs.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 

@@ -7,7 +7,7 @@ use candle_core::{DType, Error, Layout, Result, Shape, bail};
 
 use super::arithmetic::arithmetic;
 use super::convolution::Problem;
-use super::launch::{Argument, Grid, Kernel, launch};
+use super::launch::{Argument, Grid, Kernel, Window, launch};
 use super::operand::{count, pointer, uninitialized};
 use crate::conv::Geometry;
 use crate::matmul::Destination;
@@ -15,35 +15,18 @@ use crate::matmul::Destination;
 /// Bytes of column matrices made at a time.
 const COLUMNS_BYTES: usize = 256 << 20;
 
-/// The sizes of a convolution as the kernels take them.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Window {
-    channels: u32,
-    h: u32,
-    w: u32,
-    oh: u32,
-    ow: u32,
-    kh: u32,
-    kw: u32,
-    stride: u32,
-    pad: u32,
-}
-
-impl Window {
-    fn of(g: &Geometry) -> Result<Self> {
-        Ok(Self {
-            channels: count(g.ci)?,
-            h: count(g.h)?,
-            w: count(g.w)?,
-            oh: count(g.oh)?,
-            ow: count(g.ow)?,
-            kh: count(g.kh)?,
-            kw: count(g.kw)?,
-            stride: count(g.stride)?,
-            pad: count(g.pad)?,
-        })
-    }
+fn window(g: &Geometry) -> Result<Window> {
+    Ok(Window {
+        channels: count(g.ci)?,
+        h: count(g.h)?,
+        w: count(g.w)?,
+        oh: count(g.oh)?,
+        ow: count(g.ow)?,
+        kh: count(g.kh)?,
+        kw: count(g.kw)?,
+        stride: count(g.stride)?,
+        pad: count(g.pad)?,
+    })
 }
 
 /// `x` (n, ci, h, w), `weight` (co, ci, kh, kw) -> `y` (n, co, oh, ow).
@@ -156,7 +139,7 @@ fn unfold_or_fold(problem: &Problem, kernel: &'static str, ends: (u64, u64), ima
     let arguments = [
         Argument::Pointer(ends.0),
         Argument::Pointer(ends.1),
-        Argument::Window(Window::of(g)?),
+        Argument::Window(window(g)?),
         Argument::U32(count),
     ];
     let kernel = Kernel::OfType(kernel, problem.dtype);

@@ -1,4 +1,4 @@
-//! Both convolutions as one operation of Candle's graph.
+//! Both convolutions as one operation.
 //!
 //! Weights and biases are f32 whatever the type of the images; where that is bf16 the weight is rounded for the product,
 //! and its gradient is summed in f32.
@@ -29,7 +29,7 @@ pub(crate) fn convolution(
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let (x, weight) = (contiguous(x)?, contiguous(weight)?);
-    let op = OnCuda { convolution, variable: weight.is_variable().then(|| weight.id()) };
+    let op = OnCuda { convolution, weight: weight.id() };
     match bias {
         None => apply2(&x, &weight, op),
         Some(bias) => apply3(&x, &weight, &vector(bias, convolution.output_dims()[1])?, op),
@@ -48,7 +48,7 @@ thread_local! {
     static ROUNDED: RefCell<Option<HashMap<TensorId, Rc<CudaStorage>>>> = const { RefCell::new(None) };
 }
 
-/// As long as this lives, a variable is rounded once: it must not change meanwhile.
+/// As long as this lives, a weight is rounded once: it must not change meanwhile.
 pub(crate) struct RoundedWeights {
     outer: Option<HashMap<TensorId, Rc<CudaStorage>>>,
 }
@@ -73,14 +73,14 @@ struct Rounded {
 
 fn rounded(
     device: &CudaDevice,
-    (weight, variable): (Argument, Option<TensorId>),
+    (weight, id): (Argument, TensorId),
     shape: &Shape,
     dtype: DType,
 ) -> Result<Rounded> {
     if dtype == DType::F32 {
         return Ok(Rounded { pointer: weight, _memory: None });
     }
-    let kept = |kept: &Option<HashMap<_, Rc<CudaStorage>>>| Some(kept.as_ref()?.get(&variable?)?.clone());
+    let kept = |kept: &Option<HashMap<_, Rc<CudaStorage>>>| kept.as_ref()?.get(&id).cloned();
     if let Some(memory) = ROUNDED.with_borrow(kept) {
         let pointer = pointer(&memory, &Layout::contiguous(shape))?;
         return Ok(Rounded { pointer, _memory: Some(memory) });
@@ -91,16 +91,13 @@ fn rounded(
     let arguments = [weight, pointer, Argument::U32(count)];
     // SAFETY: both have as many elements as the shape.
     unsafe { launch(device, Kernel::Named("narrow_to_bf16"), Grid::over_elements(count), &arguments)? };
-    ROUNDED.with_borrow_mut(|kept| {
-        kept.as_mut().zip(variable).map(|(kept, id)| kept.insert(id, memory.clone()))
-    });
+    ROUNDED.with_borrow_mut(|kept| kept.as_mut().map(|kept| kept.insert(id, memory.clone())));
     Ok(Rounded { pointer, _memory: Some(memory) })
 }
 
 struct OnCuda {
     convolution: Convolution,
-    /// The weight, where it is a variable.
-    variable: Option<TensorId>,
+    weight: TensorId,
 }
 
 impl OnCuda {
@@ -114,7 +111,7 @@ impl OnCuda {
         let shape = Shape::from(self.convolution.output_dims().as_slice());
         let y = uninitialized(device, dtype, &shape)?;
         let to = || pointer(&y, &Layout::contiguous(&shape));
-        let weight = rounded(device, (pointer(weight, wl)?, self.variable), wl.shape(), dtype)?;
+        let weight = rounded(device, (pointer(weight, wl)?, self.weight), wl.shape(), dtype)?;
         let problem = Problem { device, dtype, geometry: &self.convolution.geometry };
         match self.convolution.sense {
             Sense::Plain => products::forward(&problem, pointer(x, xl)?, weight.pointer, to()?)?,
@@ -139,7 +136,7 @@ impl OnCuda {
         let shape = weight.shape();
         let dx = needs_gradient(x).then(|| {
             let dx = uninitialized_tensor(device, x.dtype(), x.shape())?;
-            let weight = (tensor_pointer(weight)?, self.variable);
+            let weight = (tensor_pointer(weight)?, self.weight);
             let weight = rounded(device, weight, shape, x.dtype())?;
             let (from, to) = (tensor_pointer(dy)?, tensor_pointer(&dx)?);
             match self.convolution.sense {

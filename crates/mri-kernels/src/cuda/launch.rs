@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, DeviceRepr, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 use candle_core::{DType, Error, Result, bail};
 
-use super::columns::Window;
 use super::source::SOURCES;
 
 /// One argument of a kernel.
@@ -20,11 +19,29 @@ pub(super) enum Argument {
     U32(u32),
     U64(u64),
     F32(f32),
+    #[cfg(not(feature = "cudnn"))]
     Window(Window),
 }
 
+/// The sizes of a convolution as the kernels take them.
+#[cfg(not(feature = "cudnn"))]
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Window {
+    pub(super) channels: u32,
+    pub(super) h: u32,
+    pub(super) w: u32,
+    pub(super) oh: u32,
+    pub(super) ow: u32,
+    pub(super) kh: u32,
+    pub(super) kw: u32,
+    pub(super) stride: u32,
+    pub(super) pad: u32,
+}
+
 // SAFETY: nine numbers, laid out as the kernels' struct is.
-unsafe impl DeviceRepr for Window {}
+#[cfg(not(feature = "cudnn"))]
+unsafe impl candle_core::cuda_backend::cudarc::driver::DeviceRepr for Window {}
 
 /// How many blocks of how many threads.
 #[derive(Clone, Copy)]
@@ -86,6 +103,7 @@ pub(super) unsafe fn launch(
             Argument::Pointer(v) | Argument::U64(v) => builder.arg(v),
             Argument::U32(v) => builder.arg(v),
             Argument::F32(v) => builder.arg(v),
+            #[cfg(not(feature = "cudnn"))]
             Argument::Window(v) => builder.arg(v),
         };
     }

@@ -29,7 +29,7 @@ impl Nvrtc {
         named.into_iter().chain(names).find_map(|name| unsafe { Library::new(name) }.ok()).map(Self)
     }
 
-    /// PTX, or NVRTC's complaints.
+    /// PTX, made with the options of the crate, or NVRTC's complaints.
     pub(crate) fn compile(&self, source: &str) -> Result<String, String> {
         let source = CString::new(source).unwrap();
         let mut program: Program = std::ptr::null_mut();
@@ -51,7 +51,8 @@ impl Nvrtc {
             let compile = self.0.get::<unsafe extern "C" fn(Program, c_int, *const *const c_char) -> c_int>(
                 b"nvrtcCompileProgram\0",
             );
-            let failed = compile.unwrap()(program, 0, none.cast()) != 0;
+            let options = [c"--restrict".as_ptr()];
+            let failed = compile.unwrap()(program, 1, options.as_ptr()) != 0;
             let (size, text): (&[u8], &[u8]) = match failed {
                 true => (b"nvrtcGetProgramLogSize\0", b"nvrtcGetProgramLog\0"),
                 false => (b"nvrtcGetPTXSize\0", b"nvrtcGetPTX\0"),

@@ -14,6 +14,7 @@ use crate::conv::Geometry;
 const ASKED: usize = 16;
 
 /// An algorithm, and the arithmetic that cuDNN means it for.
+#[derive(Clone, Copy)]
 struct Candidate<A> {
     algorithm: A,
     math: sys::cudnnMathType_t,
@@ -122,32 +123,35 @@ macro_rules! direction {
                     }
                 };
                 let mut refusal = format!("cuDNN has no {} for this convolution", stringify!($name));
-                for (place, candidate) in candidates.iter().enumerate() {
+                for place in 0..candidates.len() {
+                    let Candidate { algorithm, math } = candidates[place];
                     // SAFETY: the descriptors are set.
                     let bytes = unsafe {
                         if self.arithmetic.tf32 {
-                            result::set_convolution_math_type(self.conv, candidate.math).map_err(wrap)?;
+                            result::set_convolution_math_type(self.conv, math).map_err(wrap)?;
                         }
-                        $room(handle, self.$a, self.$b, self.$c, self.$d, candidate.algorithm)
+                        $room(handle, self.$a, self.$b, self.$c, self.$d, algorithm)
                     };
                     let room =
                         bytes.map_err(wrap).and_then(|bytes| Ok((workspace.of(device, bytes)?, bytes)));
-                    let done = room.map_err(|error| error.to_string()).and_then(|(room, bytes)| {
-                        match call(self, candidate.algorithm, room, bytes) {
-                            Err(CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED)) => {
-                                Ok(Err(CudnnError(sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED)))
-                            }
-                            Err(error) => Err(wrap(error).to_string()),
-                            Ok(()) => Ok(Ok(())),
+                    let (room, bytes) = match room {
+                        Ok(room) => room,
+                        Err(error) => {
+                            refusal = error.to_string();
+                            continue;
                         }
-                    });
-                    match done {
-                        Ok(result) => {
+                    };
+                    match call(self, algorithm, room, bytes) {
+                        Ok(()) => {
                             candidates.drain(..place);
                             self.$name = Some(candidates);
-                            return result.map_err(wrap);
+                            return Ok(());
                         }
-                        Err(message) => refusal = message,
+                        // It was launched and broke off, so the device is lost: nothing else would work.
+                        Err(error) if error.0 == sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED => {
+                            return Err(wrap(error));
+                        }
+                        Err(error) => refusal = wrap(error).to_string(),
                     }
                 }
                 bail!("mri-kernels: {}: {refusal}", stringify!($name))
