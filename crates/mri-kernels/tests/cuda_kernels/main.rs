@@ -4,75 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{Result, Tensor, Var};
-use cuda_emulator::ptx::Module;
 use mri_kernels::*;
 
+#[path = "../data/mod.rs"]
 mod data;
+mod interpreter;
+#[path = "../nvrtc/mod.rs"]
 mod nvrtc;
+mod optimizer;
 use data::{close, noise};
-use nvrtc::{Nvrtc, source};
-
-/// An argument of a kernel. Memory is a vector; the interpreter reads and writes it by its address.
-enum Argument<'a> {
-    In(&'a [f32]),
-    Out(&'a mut [f32]),
-    None,
-    U32(u32),
-    U64(u64),
-    F32(f32),
-    /// A struct of numbers.
-    Numbers(&'a [u32]),
-}
-use Argument::{F32, In, None as Null, Numbers, Out, U32, U64};
-
-struct Kernels(Module);
-
-impl Kernels {
-    /// `None` where there is no NVRTC.
-    fn of(file: &str) -> Option<Self> {
-        let Some(nvrtc) = Nvrtc::find() else {
-            eprintln!("skipped: no NVRTC here (PyPI's nvidia-cuda-nvrtc, named by NVRTC_LIBRARY, serves)");
-            return None;
-        };
-        let program = [source("element.cuh"), source("reduce.cuh"), source(file)].concat();
-        Some(Self(Module::parse(&nvrtc.compile(&program).unwrap()).unwrap()))
-    }
-
-    fn launch(&self, name: &str, [blocks, threads]: [u32; 2], arguments: Vec<Argument>) {
-        let entry = self.0.entry(name).unwrap();
-        assert_eq!(entry.parameters().len(), arguments.len(), "{name}");
-        let mut bytes = vec![0; entry.parameter_bytes()];
-        for (parameter, argument) in entry.parameters().iter().zip(arguments) {
-            let value = match argument {
-                In(v) => (v.as_ptr() as u64).to_le_bytes().to_vec(),
-                Out(v) => (v.as_mut_ptr() as u64).to_le_bytes().to_vec(),
-                Null => vec![0; 8],
-                U32(v) => v.to_le_bytes().to_vec(),
-                U64(v) => v.to_le_bytes().to_vec(),
-                F32(v) => v.to_le_bytes().to_vec(),
-                Numbers(v) => v.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            };
-            assert_eq!(value.len(), parameter.size, "{name}");
-            bytes[parameter.offset..][..parameter.size].copy_from_slice(&value);
-        }
-        entry.launch([blocks, 1, 1], [threads, 1, 1], 0, &bytes).unwrap();
-    }
-}
-
-/// NaN, so that what no kernel writes is seen.
-fn unwritten(count: usize) -> Vec<f32> {
-    vec![f32::NAN; count]
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-fn same(what: &str, found: &[f32], expected: &Tensor, tolerance: f32) {
-    let found = Tensor::from_slice(found, expected.shape(), expected.device()).unwrap();
-    assert!(values(&found).iter().all(|v| v.is_finite()), "{what}: something was not written");
-    close(what, &found, expected, tolerance);
-}
+use interpreter::{F32, In, Kernels, Null, Numbers, Out, U32, U64, same, unwritten, values};
 
 /// The output of `f` on the CPU and the gradients of its inputs, given that of the output.
 fn on_cpu(inputs: &[&Tensor], dy: &Tensor, f: impl Fn(&[Tensor]) -> Result<Tensor>) -> (Tensor, Vec<Tensor>) {
@@ -342,99 +283,4 @@ fn biases_and_doubled_kernels() {
     kernels.launch("doubled_kernel_backward", [2, 32], arguments);
     same("doubled", &found, &doubled, 1e-6);
     same("gradient", &gradient, &(&gradients[0] + 1.).unwrap(), 1e-6);
-}
-
-#[test]
-fn adam_and_moving_averages() {
-    let Some(kernels) = Kernels::of("optimizer.cu") else { return };
-    // Two tensors, the first of two chunks.
-    let lengths = [17_000usize, 5];
-    let tensors = |seed: u64| lengths.map(|n| noise(seed, &[n]));
-    let squares = tensors(4).map(|t| t.sqr().unwrap());
-    let initial = [tensors(1), tensors(2), tensors(3), squares];
-    let adam = Adam { learning_rate: 1e-2, beta1: 0.5, beta2: 0.999, eps: 1e-8, step: 3 };
-    for (loss, moves) in [(0.5f32, true), (f32::NAN, false)] {
-        let mut memory = initial.each_ref().map(|pair| pair.each_ref().map(values));
-        let expected = initial.each_ref().map(|pair| pair.each_ref().map(|t| Var::from_tensor(t).unwrap()));
-        for i in 0..2 {
-            let slot = AdamSlot {
-                parameter: &expected[0][i],
-                gradient: &expected[1][i],
-                first_moment: &expected[2][i],
-                second_moment: &expected[3][i],
-                rate_factor: 1. + i as f64,
-            };
-            adam_update(&[slot], &adam, &Tensor::new(loss, &candle_core::Device::Cpu).unwrap()).unwrap();
-        }
-        let mut table: Vec<u64> = Vec::new();
-        for i in 0..2 {
-            table.extend(memory.iter_mut().map(|kind| kind[i].as_mut_ptr() as u64));
-            table.extend([lengths[i] as u64, u64::from((1. + i as f32).to_bits())]);
-        }
-        let chunks = [0u64, 1 << 32, 1];
-        let address = |words: &[u64]| U64(words.as_ptr() as u64);
-        let step = adam.step as i32;
-        let corrections = [1. - adam.beta1.powi(step), 1. - adam.beta2.powi(step)];
-        let rate = adam.learning_rate / corrections[0];
-        let numbers = [rate, 0.5, 0.999, 0.5, 1. - 0.999, 1. / corrections[1].sqrt(), 1e-8];
-        let loss = [loss];
-        let mut arguments = vec![address(&table), address(&chunks), In(&loss)];
-        arguments.extend(numbers.map(|v| F32(v as f32)));
-        kernels.launch("adam", [3, 64], arguments);
-        for (kind, expected) in memory.iter().zip(&expected) {
-            for (found, expected) in kind.iter().zip(expected) {
-                same("adam", found, expected, 1e-6);
-            }
-        }
-        assert_eq!(memory[0][0] != values(&initial[0][0]), moves);
-
-        // The gradients, which no step changes, follow the parameters.
-        let pair: Vec<u64> = [&memory[1][0], &memory[0][0]].map(|v| v.as_ptr() as u64).into();
-        let table = [pair[0], pair[1], lengths[0] as u64];
-        let average =
-            ((&initial[1][0] * 0.7).unwrap() + (expected[0][0].as_tensor() * 0.3).unwrap()).unwrap();
-        kernels.launch("move_toward", [2, 64], vec![address(&table), address(&[0, 1 << 32]), F32(0.3)]);
-        same("moving average", &memory[1][0], &average, 1e-6);
-    }
-}
-
-#[test]
-fn bf16_is_rounded_to_the_nearest() {
-    let Some(kernels) = Kernels::of("pointwise.cu") else { return };
-    // A tie to even each way, halves of an ulp more and less, an infinity, a NaN, and what overflows.
-    let bits = [0x3f80_8000u32, 0x3f81_8000, 0x3f80_8001, 0x3f80_7fff, 0x7f80_0000, 0x7fc0_0001, 0x7f7f_ffff];
-    let x: Vec<f32> = bits
-        .into_iter()
-        .chain((0..50).map(|i| (i as f32 * 0.37 - 9.).to_bits()))
-        .map(f32::from_bits)
-        .collect();
-    let mut rounded = vec![0u32; x.len().div_ceil(2)];
-    let n = x.len() as u32;
-    let address = |v: &mut Vec<u32>| U64(v.as_mut_ptr() as u64);
-    kernels.launch("narrow_to_bf16", [1, 32], vec![In(&x), address(&mut rounded), U32(n)]);
-    let expected = Tensor::new(x.as_slice(), &candle_core::Device::Cpu).unwrap();
-    let expected = values(
-        &expected.to_dtype(candle_core::DType::BF16).unwrap().to_dtype(candle_core::DType::F32).unwrap(),
-    );
-    for (i, expected) in expected.into_iter().enumerate() {
-        let found = f32::from_bits((rounded[i / 2] >> (16 * (i % 2))) << 16);
-        assert!(
-            found == expected || found.is_nan() && expected.is_nan(),
-            "{}: {found}, not {expected}",
-            x[i]
-        );
-    }
-    // Computed in f32, and rounded again.
-    let mut y = vec![0u32; rounded.len()];
-    kernels.launch(
-        "leaky_relu_bf16",
-        [1, 32],
-        vec![address(&mut rounded), address(&mut y), F32(0.2), U32(n)],
-    );
-    let of = |words: &[u32], i: usize| f32::from_bits((words[i / 2] >> (16 * (i % 2))) << 16);
-    for i in (0..x.len()).filter(|&i| x[i].is_finite()) {
-        let v = of(&rounded, i);
-        let exact = if v > 0. { v } else { 0.2 * v };
-        assert!((of(&y, i) - exact).abs() <= exact.abs() / 256. || v.is_infinite(), "{i}");
-    }
 }
