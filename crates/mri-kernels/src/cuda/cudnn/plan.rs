@@ -27,7 +27,9 @@ pub(super) struct Plan {
     pub(super) y: sys::cudnnTensorDescriptor_t,
     pub(super) w: sys::cudnnFilterDescriptor_t,
     pub(super) conv: sys::cudnnConvolutionDescriptor_t,
-    arithmetic: Arithmetic,
+    /// f32 products stay f32, whatever cuDNN means an algorithm for.
+    is_exact: bool,
+    is_deterministic: bool,
     forward: Option<Vec<Candidate<sys::cudnnConvolutionFwdAlgo_t>>>,
     input_grad: Option<Vec<Candidate<sys::cudnnConvolutionBwdDataAlgo_t>>>,
     weight_grad: Option<Vec<Candidate<sys::cudnnConvolutionBwdFilterAlgo_t>>>,
@@ -41,9 +43,10 @@ impl Plan {
             other => bail!("mri-kernels: no convolution of {other:?} on CUDA"),
         };
         // The plain one lets f32 products run in TF32 where the device has it.
-        let math = match arithmetic.tf32 || dtype == DType::BF16 {
-            true => sys::cudnnMathType_t::CUDNN_DEFAULT_MATH,
-            false => sys::cudnnMathType_t::CUDNN_FMA_MATH,
+        let is_exact = dtype == DType::F32 && !arithmetic.tf32;
+        let math = match is_exact {
+            true => sys::cudnnMathType_t::CUDNN_FMA_MATH,
+            false => sys::cudnnMathType_t::CUDNN_DEFAULT_MATH,
         };
         let int = |v: usize| c_int::try_from(v).map_err(Error::wrap);
         let ints = |dims: [usize; 4]| -> Result<[c_int; 4]> {
@@ -56,7 +59,8 @@ impl Plan {
             y: result::create_tensor_descriptor().map_err(wrap)?,
             w: result::create_filter_descriptor().map_err(wrap)?,
             conv: result::create_convolution_descriptor().map_err(wrap)?,
-            arithmetic,
+            is_exact,
+            is_deterministic: arithmetic.deterministic,
             forward: None,
             input_grad: None,
             weight_grad: None,
@@ -115,19 +119,19 @@ macro_rules! direction {
                         found
                             .filter(|perf| {
                                 perf.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
-                                    && (!self.arithmetic.deterministic
+                                    && (!self.is_deterministic
                                         || perf.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC)
                             })
                             .map(|perf| Candidate { algorithm: perf.algo, math: perf.mathType })
                             .collect()
                     }
                 };
-                let mut refusal = format!("cuDNN has no {} for this convolution", stringify!($name));
+                let mut refusals = Vec::new();
                 for place in 0..candidates.len() {
                     let Candidate { algorithm, math } = candidates[place];
                     // SAFETY: the descriptors are set.
                     let bytes = unsafe {
-                        if self.arithmetic.tf32 {
+                        if !self.is_exact {
                             result::set_convolution_math_type(self.conv, math).map_err(wrap)?;
                         }
                         $room(handle, self.$a, self.$b, self.$c, self.$d, algorithm)
@@ -137,7 +141,7 @@ macro_rules! direction {
                     let (room, bytes) = match room {
                         Ok(room) => room,
                         Err(error) => {
-                            refusal = error.to_string();
+                            refusals.push(error.to_string());
                             continue;
                         }
                     };
@@ -151,10 +155,14 @@ macro_rules! direction {
                         Err(error) if error.0 == sys::cudnnStatus_t::CUDNN_STATUS_EXECUTION_FAILED => {
                             return Err(wrap(error));
                         }
-                        Err(error) => refusal = wrap(error).to_string(),
+                        Err(error) => refusals.push(wrap(error).to_string()),
                     }
                 }
-                bail!("mri-kernels: {}: {refusal}", stringify!($name))
+                bail!(
+                    "mri-kernels: cuDNN has no {} for this convolution: {}",
+                    stringify!($name),
+                    refusals.join("; ")
+                )
             }
         }
     };
