@@ -84,10 +84,10 @@ fn compare(
     for (precision, label, allowed) in
         [(Precision::F32, "f32", [F32; 2]), (Precision::Bf16, "bf16", [BF16, BF16_GRADIENTS])]
     {
-        report.expect(&format!("{name}, {label}"), allowed[0], || distance(&run(gpu, precision)?[0], &y))?;
+        report.expect(&format!("{name}, {label}"), allowed[0], || distance(&run(gpu, precision)?[0], &y));
         report.expect(&format!("{name}, gradients, {label}"), allowed[1], || {
             distance(&run(gpu, precision)?[1], &gradients)
-        })?;
+        });
     }
     Ok(())
 }

@@ -22,17 +22,17 @@ pub(crate) fn check(gpu: &Device, report: &mut Report) -> Result<()> {
     let f32 = Precision::F32;
     report.expect(&format!("losses of {STEPS} steps, f32"), AFTER_STEPS, || {
         compared(&losses_of_steps(gpu, f32)?, &losses_of_steps(cpu, f32)?)
-    })?;
+    });
     report.expect(&format!("losses of {STEPS} steps, bf16"), AFTER_STEPS_BF16, || {
         compared(&losses_of_steps(gpu, Precision::Bf16)?, &losses_of_steps(cpu, f32)?)
-    })?;
+    });
     report.expect("the same training twice, bit for bit", 0., || {
         compared(&losses_of_steps(gpu, f32)?, &losses_of_steps(gpu, f32)?)
-    })?;
+    });
     for (name, from, to) in
         [("from the CPU to the device", cpu, gpu), ("from the device to the CPU", gpu, cpu)]
     {
-        report.expect(&format!("a checkpoint goes {name}"), AFTER_STEPS, || moved(from, to))?;
+        report.expect(&format!("a checkpoint goes {name}"), AFTER_STEPS, || moved(from, to));
     }
     report.expect("a loss that is not finite moves no weight", 0., || {
         let mut model = model(gpu, f32)?;
@@ -43,7 +43,8 @@ pub(crate) fn check(gpu: &Device, report: &mut Report) -> Result<()> {
             candle_core::bail!("the losses of NaN are finite")
         }
         greatest(&[translated(&model)?], &[start])
-    })
+    });
+    Ok(())
 }
 
 fn model(device: &Device, precision: Precision) -> Result<CycleGan> {
